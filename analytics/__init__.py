@@ -1,0 +1,1 @@
+"""From window to risk: quality, features, KPIs, the hazard network, explanation, alarms."""

@@ -1,0 +1,1 @@
+"""The shell: command line, settings, wiring, processes, console. The only corridor between the rooms."""

@@ -1,0 +1,1 @@
+"""From risk to plan: facts, formulation, solving, certifying, explaining."""

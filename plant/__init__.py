@@ -1,0 +1,1 @@
+"""The words all rooms share. Nouns only: no I/O, no algorithm."""

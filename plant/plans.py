@@ -1,0 +1,178 @@
+"""A proposed plan, with the proof that it keeps the rules."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class SolveStatus(StrEnum):
+    """What the solver and the independent check say together."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+    INFEASIBLE = "infeasible"
+    NONE = "none"
+    """No plan was found within the limits."""
+
+
+class Decision(StrEnum):
+    PROPOSED = "proposed"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedRun:
+    """A line making one product for some hours."""
+
+    line: str
+    product: str
+    start: datetime
+    end: datetime
+    gross_units: int
+    good_units: float
+    """Expected [unit]."""
+    energy_kwh: float
+    setup: bool
+    """Whether the run begins with a setup."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaintenanceWindow:
+    """A machine being maintained."""
+
+    machine: str
+    line: str
+    start: datetime
+    end: datetime
+    expected_failure_cost: float
+    """With this window, over the horizon [currency]."""
+    expected_failure_cost_without: float
+    """Without any maintenance, over the horizon [currency]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CostTerm:
+    """One named part of the objective."""
+
+    name: str
+    amount: float
+    """[currency]; costs positive, sales negative."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HourUse:
+    """Energy in one hour."""
+
+    start: datetime
+    energy_kwh: float
+    price_per_kwh: float
+    co2_kg: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LateOrder:
+    order: str
+    product: str
+    due_at: datetime
+    units_late: float
+    """Good units missing when due [unit]."""
+    expected_at: datetime | None
+    """When the plan completes it; None: not within the horizon."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuleCheck:
+    """One rule, re-checked by code that shares nothing with the formulation."""
+
+    rule: str
+    sentence: str
+    instances: int
+    """How many constraints of this rule were evaluated."""
+    worst_residual: float
+    """Greatest violation, 0 where none [unit of the rule]."""
+    tolerance: float
+    holds: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Certificate:
+    """Why this plan may be trusted."""
+
+    inputs_hash: str
+    """SHA-256 of the facts the plan was made from."""
+    model_versions: tuple[str, ...]
+    solver: str
+    """Name, version and options."""
+    solve_s: float
+    """[s]"""
+    solver_objective: float
+    """As the solver reported it [currency]."""
+    recomputed_objective: float
+    """Re-derived from the facts and the rounded plan in exact arithmetic [currency]."""
+    bound: float | None
+    """No plan can cost less [currency]."""
+    gap: float | None
+    """(recomputed objective - bound) / max(|objective|, 1) [0..]."""
+    checks: tuple[RuleCheck, ...]
+    checked: bool
+    """Every rule holds. Nothing unchecked is published."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conflict:
+    """A rule that cannot hold together with the others named beside it."""
+
+    rule: str
+    """Constraint name `rule|entity|time`."""
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repair:
+    """A way to make an infeasible plan feasible."""
+
+    sentence: str
+    amount: float
+    """How much of the rule must give [unit of the rule]."""
+    cost: float | None
+    """Objective after the repair [currency]; None: not solved."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What each line makes when, when machines are maintained, and what that costs."""
+
+    number: str
+    """Stable identifier, e.g. `P-20261122T160000-3`."""
+    created_at: datetime
+    """Plant time."""
+    start: datetime
+    end: datetime
+    status: SolveStatus
+    reason: str
+    """Why it was made: `hourly`, `alert A-...`, `on demand`."""
+    runs: tuple[PlannedRun, ...]
+    maintenance: tuple[MaintenanceWindow, ...]
+    costs: tuple[CostTerm, ...]
+    hours: tuple[HourUse, ...]
+    late: tuple[LateOrder, ...]
+    peak_kw: float
+    co2_kg: float
+    certificate: Certificate | None
+    """None only where there is no plan."""
+    headline: str
+    """One sentence: what moved, and what it saves."""
+    saving: float | None
+    """Cost of doing without the maintenance that this plan proposes, minus its cost [currency]."""
+    conflicts: tuple[Conflict, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    decision: Decision = Decision.PROPOSED
+    decided_by: str = ""
+    decision_reason: str = ""
+
+    @property
+    def cost(self) -> float:
+        """Sum of the cost terms [currency]."""
+        return sum(term.amount for term in self.costs)

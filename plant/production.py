@@ -1,0 +1,148 @@
+"""What the plant makes, for whom, with what energy and under which calendar: the facts that a plan rests on."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Product:
+    """A thing that is sold."""
+
+    name: str
+    label: str
+    price: float
+    """Sales price [currency/unit]."""
+    holding_cost_per_unit_h: float
+    """[currency/(unit h)]"""
+    backlog_cost_per_unit_h: float
+    """Soft penalty for a unit past its due date [currency/(unit h)]."""
+    scrap_cost: float
+    """Material lost with a scrapped unit [currency/unit]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Capability:
+    """That a line can make a product, and how."""
+
+    line: str
+    product: str
+    rate_per_h: float
+    """Gross units per running hour [unit/h]; 1 / planned run time per item (PRI)."""
+    scrap_ratio: float
+    """Of gross units [0..1)."""
+    energy_kwh_per_unit: float
+    """Of gross units [kWh/unit]."""
+    setup_h: float
+    """[h], once per shift in which the line makes the product."""
+    setup_cost: float
+    """[currency]"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """A promise to a customer."""
+
+    number: str
+    product: str
+    quantity: float
+    """Good units still to deliver [unit]."""
+    due_at: datetime
+    """Soft: later delivery costs backlog."""
+    priority: int = 1
+    """Multiplies the backlog cost."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stock:
+    """Good units of a product on hand."""
+
+    product: str
+    quantity: float
+    """[unit]"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shift:
+    """A daily shift in local time; from >= to passes midnight."""
+
+    name: str
+    start_hour: int
+    """Local hour of day, 0..23."""
+    hours: int
+    """Length, 1..24 [h]."""
+    weekdays: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
+    """Monday = 0; the day on which the shift starts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Closure:
+    """A time in which a line (or, with an empty name, the whole plant) does not run."""
+
+    line: str
+    start: datetime
+    end: datetime
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calendar:
+    """When lines may run."""
+
+    shifts: tuple[Shift, ...]
+    closures: tuple[Closure, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TariffBand:
+    """A price that holds for hours of the day, in local time."""
+
+    name: str
+    start_hour: int
+    """Local hour of day, 0..23."""
+    end_hour: int
+    """Local hour of day, 1..24; half open; may pass midnight."""
+    price_per_kwh: float
+    """[currency/kWh]"""
+    weekdays: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tariff:
+    """What electricity costs and emits."""
+
+    base_price_per_kwh: float
+    """Where no band holds [currency/kWh]."""
+    bands: tuple[TariffBand, ...]
+    """The first that holds wins."""
+    demand_charge_per_kw: float
+    """For the highest hourly mean of the billing period [currency/kW]."""
+    peak_so_far_kw: float
+    """Already incurred this billing period [kW]."""
+    co2_kg_per_kwh: tuple[float, ...]
+    """Grid intensity by local hour of day [kg/kWh]. (24,)"""
+    co2_price_per_kg: float
+    """[currency/kg]"""
+    co2_cap_kg: float | None = None
+    """Over the plan's horizon [kg]; None: no cap."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanningPolicy:
+    """How far and how finely to plan, and the limits of people."""
+
+    horizon_h: int = 48
+    """[h]"""
+    option_step_h: int = 2
+    """Grain of possible maintenance starts [h]."""
+    crews: int = 1
+    """Maintenance jobs at a time."""
+    time_limit_s: float = 20.0
+    """Of the solver [s]."""
+    gap: float = 0.005
+    """Relative gap at which a plan counts as good enough [0..1]."""
+    max_failure_probability: float | None = None
+    """Chance limit per machine over the horizon [0..1]; None: failures only cost."""
+    frozen_h: int = 0
+    """First hours in which an accepted plan is kept [h]."""
+    final_backlog_factor: float = 24.0
+    """Backlog at the end of the horizon costs this many hours of backlog."""

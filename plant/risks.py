@@ -1,0 +1,58 @@
+"""What the model believes: how likely a machine fails, when, and what shows it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """One signal's share of a risk, in numbers and as a sentence."""
+
+    signal: str
+    scale: str
+    """Time scale of the feature group, e.g. `6 h mean`, `level`, `slope`, `age`."""
+    contribution: float
+    """Share of the log-hazard above the healthy baseline, in log units; contributions of all groups add up."""
+    share: float
+    """Part of all positive contributions [0..1]."""
+    value: float
+    """The signal's value on that scale [canonical unit]."""
+    baseline: float
+    """The machine's own healthy value [canonical unit]."""
+    deviation_sigma: float
+    """(value - baseline) in standard deviations of the healthy machine."""
+    since: datetime | None
+    """Since when the deviation has stayed beyond 2 sigma; None: it has not."""
+    sentence: str
+    """For a plant engineer, e.g. `vibration 4.1 sigma above its own baseline since 14:20: 62 % of the risk`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Risk:
+    """The failure risk of one machine as seen at one instant."""
+
+    machine: str
+    mode: str
+    """Likeliest failure mode, or `any` where the model does not tell them apart."""
+    assessed_at: datetime
+    """Plant time of the newest reading that entered."""
+    horizons_h: tuple[float, ...]
+    """Increasing; operating hours from `assessed_at` [h]. (horizon,)"""
+    survival: tuple[float, ...]
+    """Probability of running past each horizon, non-increasing [0..1]. (horizon,)"""
+    probability: float
+    """Of failing within `horizon_h` [0..1]."""
+    horizon_h: float
+    """The policy's horizon [h]."""
+    remaining_life_p10_h: float
+    """[h]; infinite lives are capped at the last horizon."""
+    remaining_life_p50_h: float
+    remaining_life_p90_h: float
+    evidence: tuple[Evidence, ...]
+    """Greatest share first."""
+    model_version: str
+    enough_data: bool
+    """False: the numbers are the class's base rate, and `reason` says what is missing."""
+    reason: str = ""
+    age_h: float = 0.0
+    """Operating hours since the last renewal, as far as they were seen [h]."""

@@ -1,0 +1,1 @@
+"""Keep: the time-series store and the records (orders, risks, alerts, plans, decisions)."""

@@ -1,0 +1,45 @@
+"""Fixtures that every test may use: real components, free ports, the recorded data beside the project."""
+
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = {"mosquitto": ("mosquitto", "/usr/sbin/mosquitto"), "chromium": ("chromium", "/usr/bin/chromium")}
+
+
+@pytest.fixture(scope="session")
+def require_real() -> Callable[[str], Path]:
+    """Path of a real component; without it the test is skipped, or fails under LINEWRIGHT_REQUIRE_REAL."""
+
+    def find(name: str) -> Path:
+        for candidate in PROGRAMS[name]:
+            if found := shutil.which(candidate):
+                return Path(found)
+        message = f"{name} is not installed on this machine (Debian: apt-get install {name})"
+        if os.environ.get("LINEWRIGHT_REQUIRE_REAL"):
+            pytest.fail(message)
+        pytest.skip(message)
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of recorded data beside the project; tests that need it are skipped where it is absent."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not (folder / "data").is_dir():
+        pytest.skip("the recorded data (../shared) is not beside the project")
+    return folder
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
