@@ -1,0 +1,54 @@
+# Two commands matter: `make demo` and `make test`. Both do all the set-up on a machine with Python 3.11 and nothing else.
+# PIP_ARGS reaches every pip install, e.g. PIP_ARGS="--extra-index-url ..." for another build of torch.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_ARGS ?=
+PYTEST_ARGS ?=
+PACKAGES := linewright ingest store analytics optimizer plant
+
+.PHONY: demo test check lint types imports bench-risk bench-plan clean help
+
+help:
+	@echo "make demo        a simulated plant, live in the browser"
+	@echo "make test        all tests"
+	@echo "make check       style, types, import rules and all tests"
+	@echo "make bench-risk  the risk model on recorded fleets (needs ../shared)"
+	@echo "make bench-plan  the planner on generated and published plants (needs ../shared)"
+	@echo "make clean       remove what these commands made"
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.run
+	@$(BIN)/linewright demo
+
+test: $(VENV)/.dev
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+check: lint types imports test
+
+bench-risk: $(VENV)/.dev
+	$(BIN)/python tests/benchmarks/risk_cmapss.py
+
+bench-plan: $(VENV)/.dev
+	$(BIN)/python tests/benchmarks/plan_plants.py
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis linewright-demo

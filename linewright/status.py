@@ -1,0 +1,202 @@
+"""`linewright status`: how the instance is, seen from outside.
+
+It reads what the roles have written and asks none of them, so it answers even when every role is down.
+`well` speaks of Linewright itself; a machine that is going to fail is the plant's trouble and shows in `alerts`.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from linewright.lifecycle import BEAT_PERIOD_S
+from linewright.service import roles_of
+from linewright.settings.site import Site
+from linewright.wiring import read_model_info, wall_now
+from plant.plans import Plan
+from plant.signals import LedgerLine
+from store.contract import TimeSeriesStore
+from store.records import Records
+
+SILENT_AFTER_S = 10 * BEAT_PERIOD_S
+
+
+class StatusPart(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RoleStatus(StatusPart):
+    name: str
+    running: bool = Field(description="Has reported within the last 20 s of wall time.")
+    pid: int | None
+    since: datetime | None = Field(description="Plant time at which this process began.")
+    detail: dict[str, object] = Field(description="What the role says of itself.")
+
+
+class MessageStatus(StatusPart):
+    received: int
+    stored: int
+    duplicate: int
+    quarantined: int
+    in_flight: int = Field(description="received - stored - duplicate - quarantined")
+
+
+class AlertStatus(StatusPart):
+    open: int = Field(description="Alerts with which a person still has something to do.")
+
+
+class PlanStatus(StatusPart):
+    number: str | None
+    status: Literal["optimal", "feasible", "infeasible", "none"]
+    gap: float | None
+    checked: bool = Field(description="An independent check of every rule held.")
+    age_h: float | None = Field(description="Plant hours since it was made.")
+    decision: str | None
+
+
+class ModelStatus(StatusPart):
+    machine_class: str
+    version: str | None
+    age_h: float | None = Field(description="Plant hours since the data cut-off.")
+
+
+class StatusDocument(StatusPart):
+    """The answer of `linewright status --json`."""
+
+    well: bool
+    problems: tuple[str, ...] = Field(description="Why it is not well, each with the next step.")
+    plant_time: datetime
+    console: str = Field(description="URL of the console.")
+    roles: tuple[RoleStatus, ...]
+    messages: MessageStatus
+    alerts: AlertStatus
+    plan: PlanStatus
+    models: tuple[ModelStatus, ...]
+
+
+def examine(site: Site, *, store: TimeSeriesStore | None, records: Records) -> StatusDocument:
+    """What the instance of this site is doing; `store` is None where nothing was ever stored."""
+    now = site.clock.now()
+    roles = _roles(site, records)
+    messages = _messages(store.ledger() if store is not None else [])
+    plan = _plan(records.newest_plan(), now)
+    models = tuple(
+        ModelStatus(
+            machine_class=name,
+            version=None if info is None else info.version,
+            age_h=None if info is None else (now - info.data_end).total_seconds() / 3600,
+        )
+        for name, info in read_model_info(site).items()
+    )
+    problems = (
+        *(
+            f"Role {role.name} does not answer. Start it with `linewright run`, or see its log in {site.data / 'run'}."
+            for role in roles
+            if not role.running
+        ),
+        *_broker_problems(roles, site),
+        *_plan_problems(plan),
+        *(["The ledger does not balance: more was settled than was received."] if messages.in_flight < 0 else []),
+    )
+    return StatusDocument(
+        well=not problems,
+        problems=problems,
+        plant_time=now,
+        console=f"http://{site.console.host}:{site.console.port}",
+        roles=roles,
+        messages=messages,
+        alerts=AlertStatus(open=len(records.alerts(open_only=True))),
+        plan=plan,
+        models=models,
+    )
+
+
+def as_text(status: StatusDocument) -> str:
+    """The status for a person at a terminal."""
+    lines = ["All is well." if status.well else "Not all is well:", *(f"  - {problem}" for problem in status.problems)]
+    lines += [f"{role.name:<9} {_role_line(role)}" for role in status.roles]
+    m = status.messages
+    lines.append(
+        f"messages  {m.received} received = {m.stored} stored + {m.duplicate} duplicate "
+        f"+ {m.quarantined} quarantined + {m.in_flight} in flight"
+    )
+    lines.append(f"alerts    {status.alerts.open} open")
+    plan = status.plan
+    if plan.number is None:
+        lines.append("plan      none yet")
+    else:
+        gap = "no bound" if plan.gap is None else f"gap {plan.gap:.2%}"
+        proof = "checked" if plan.checked else "NOT checked"
+        lines.append(f"plan      {plan.number}: {plan.status}, {gap}, {proof}, {plan.age_h:.1f} h old, {plan.decision}")
+    for model in status.models:
+        age = "cold start, no model yet" if model.version is None else f"{model.version}, {model.age_h:.1f} h old"
+        lines.append(f"model     {model.machine_class}: {age}")
+    lines.append(f"console   {status.console}")
+    return "\n".join(lines)
+
+
+def _roles(site: Site, records: Records) -> tuple[RoleStatus, ...]:
+    beats = {role.name: role for role in records.roles()}
+    statuses = []
+    for name in roles_of(site):
+        known = beats.get(name)
+        silent_s = None if known is None else (wall_now() - known.beat_at_wall).total_seconds()
+        running = silent_s is not None and silent_s < SILENT_AFTER_S and not (known and known.detail.get("ended"))
+        statuses.append(
+            RoleStatus(
+                name=name,
+                running=running,
+                pid=known.pid if known and running else None,
+                since=known.since if known and running else None,
+                detail=dict(known.detail) if known else {},
+            )
+        )
+    return tuple(statuses)
+
+
+def _messages(lines: list[LedgerLine]) -> MessageStatus:
+    return MessageStatus(
+        received=sum(line.received for line in lines),
+        stored=sum(line.stored for line in lines),
+        duplicate=sum(line.duplicate for line in lines),
+        quarantined=sum(line.quarantined for line in lines),
+        in_flight=sum(line.in_flight for line in lines),
+    )
+
+
+def _plan(plan: Plan | None, now: datetime) -> PlanStatus:
+    if plan is None:
+        return PlanStatus(number=None, status="none", gap=None, checked=False, age_h=None, decision=None)
+    certificate = plan.certificate
+    return PlanStatus(
+        number=plan.number,
+        status=plan.status.value,
+        gap=None if certificate is None else certificate.gap,
+        checked=certificate is not None and certificate.checked,
+        age_h=(now - plan.created_at).total_seconds() / 3600,
+        decision=plan.decision.value,
+    )
+
+
+def _broker_problems(roles: tuple[RoleStatus, ...], site: Site) -> list[str]:
+    ingest = next((role for role in roles if role.name == "ingest"), None)
+    if ingest is None or not ingest.running or ingest.detail.get("connected"):
+        return []
+    return [f"Ingest has no connection to the broker at {site.broker.host}:{site.broker.port}. Is it running?"]
+
+
+def _plan_problems(plan: PlanStatus) -> list[str]:
+    if plan.number is None:
+        return ["No plan has been made yet. Ask for one with `linewright plan now`."]
+    if plan.status in ("infeasible", "none"):
+        return [f"The newest plan {plan.number} is {plan.status}. The console's Plan page names the rules in conflict."]
+    if not plan.checked:
+        return [f"The newest plan {plan.number} failed its independent check and was not published."]
+    return []
+
+
+def _role_line(role: RoleStatus) -> str:
+    if not role.running:
+        return "not running"
+    since = f" since {role.since:%Y-%m-%d %H:%M:%S}" if role.since else ""
+    return f"running{since} (pid {role.pid})"
