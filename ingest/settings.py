@@ -1,0 +1,300 @@
+"""Settings of the way from wire to batch: broker, mappings, batching."""
+
+import string
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from plant.quantities import UNITS
+
+PLACEHOLDERS = ("enterprise", "site", "area", "line", "machine")
+"""Names that a topic template may hold, each filling one whole level of the topic."""
+
+MappedUnit = Annotated[str, Field(min_length=1)]
+
+
+class Protocol(StrEnum):
+    """Version of MQTT spoken with the broker."""
+
+    V311 = "3.1.1"
+    V5 = "5"
+
+
+class TimeUnit(StrEnum):
+    """How a message writes its device time."""
+
+    S = "s"
+    MS = "ms"
+    US = "us"
+    NS = "ns"
+    ISO = "iso"
+    """ISO 8601 text with a zone, e.g. `2026-11-22T14:20:00Z`."""
+    NONE = "none"
+    """Messages carry no device time: the time of reception stands in, and they are not deduplicable."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TlsSettings(_Settings):
+    """Encryption of the link to the broker, and proof of who is at each end."""
+
+    ca_file: Path | None = Field(
+        default=None,
+        description="PEM file of the authority that signed the broker's certificate; default: the system's.",
+    )
+    certificate_file: Path | None = Field(default=None, description="PEM certificate of this client, for mutual TLS.")
+    key_file: Path | None = Field(default=None, description="PEM key of this client, for mutual TLS.")
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together: give both for mutual TLS, or neither")
+        return self
+
+
+class BrokerSettings(_Settings):
+    """Where the MQTT broker is and how to speak with it."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Host name or address of the broker.")
+    port: int = Field(default=1883, ge=1, le=65535, description="TCP port; 8883 is usual with TLS.")
+    protocol: Protocol = Field(
+        Protocol.V311,
+        description="MQTT version. 5 adds session expiry and receive maximum, where the broker speaks it.",
+    )
+    username: str = Field(default="", description="User name at the broker; empty: anonymous.")
+    password_file: Path | None = Field(
+        default=None, description="File whose first line is the password. Preferred over the environment."
+    )
+    password: SecretStr | None = Field(
+        default=None, description="Password; only ever set from the environment, never written in a file of settings."
+    )
+    tls: TlsSettings | None = Field(
+        default=None,
+        description="Encrypts the link; default: plain TCP, right only on loopback or a protected network.",
+    )
+    client_id: str = Field(
+        default="linewright-ingest",
+        description="Names this ingestor's session at the broker. Must be the same at each start: "
+        "the broker keeps messages for it while it is away.",
+    )
+    keepalive_s: int = Field(
+        default=30,
+        ge=5,
+        le=3600,
+        description="Silence after which the link is probed [s]; twice this finds a dead link.",
+    )
+    embedded: bool = Field(
+        False,
+        description="Start the broker that comes with Linewright, on loopback. For demos: it loses all on a restart.",
+    )
+    session_expiry_s: int = Field(
+        default=7 * 86_400,
+        ge=60,
+        le=2**32 - 2,
+        description="How long the broker keeps messages for an absent ingestor [s], MQTT 5; "
+        "with 3.1.1 the broker's own setting rules.",
+    )
+    receive_maximum: int = Field(
+        default=2_000,
+        ge=1,
+        le=65_535,
+        description="Unacknowledged messages the broker may hand out, MQTT 5; brokers default to 20 to 1,000.",
+    )
+    max_payload_bytes: int = Field(
+        default=4_000_000, ge=1_024, le=268_435_455, description="Larger messages go to quarantine undecoded [byte]."
+    )
+    reconnect_min_s: float = Field(
+        default=1.0,
+        gt=0,
+        le=60,
+        description="First wait before trying an absent broker again [s]; doubles, with jitter.",
+    )
+    reconnect_max_s: float = Field(
+        default=30.0, gt=0, le=3600, description="Longest wait before trying an absent broker again [s]."
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if not self.client_id.strip():
+            raise ValueError(
+                "client_id is empty: the broker would invent a new session at each start and messages sent while "
+                "the ingestor is away would be lost; give it a fixed name such as 'linewright-ingest'"
+            )
+        if any(sign in self.client_id for sign in "{}$%*"):
+            raise ValueError(
+                f"client_id {self.client_id!r} looks like a pattern that changes from start to start; with QoS 1 the "
+                "session must be found again, so give it a fixed name such as 'linewright-ingest'"
+            )
+        if self.embedded and (self.protocol is not Protocol.V311 or self.tls is not None or self.username):
+            raise ValueError(
+                "the embedded broker speaks plain MQTT 3.1.1 on loopback only: "
+                "remove protocol, tls and username, or set embedded = false"
+            )
+        if (self.password_file is not None or self.password is not None) and not self.username:
+            raise ValueError("a password is given but no username: MQTT sends a password only with a user name")
+        if self.reconnect_max_s < self.reconnect_min_s:
+            raise ValueError("reconnect_max_s is below reconnect_min_s")
+        return self
+
+    @property
+    def address(self) -> str:
+        """`host:port`, for messages."""
+        return f"{self.host}:{self.port}"
+
+
+class MappingSettings(_Settings):
+    """What the JSON messages under some topics mean."""
+
+    topic: str = Field(
+        default="{enterprise}/{site}/{area}/{line}/{machine}/telemetry",
+        min_length=1,
+        description="Topic with placeholders, each a whole level: "
+        "{enterprise} {site} {area} {line} {machine}. `+` and a last `#` are allowed.",
+    )
+    machine: str = Field(
+        default="{machine}",
+        min_length=1,
+        description="The machine's name made of placeholders, e.g. `{line}-{machine}`, or a fixed name.",
+    )
+    machine_class: str = Field(
+        default="", description="Only machines of this class; empty: each machine with its own class."
+    )
+    time_field: str = Field(
+        default="timestamp_ms", description="Path of the device time in the message; empty with time_unit `none`."
+    )
+    time_unit: TimeUnit = Field(
+        default=TimeUnit.MS, description="How the device time is written: s, ms, us, ns, iso or none."
+    )
+    fields: dict[str, str] = Field(
+        default_factory=dict,
+        description="Signal = path in the message, where they differ: `motor.current`, or a "
+        "JSON pointer (`/motor/current.rms`).",
+    )
+    units: dict[str, MappedUnit] = Field(
+        default_factory=dict, description="Signal = unit of the message, where it is not the canonical one."
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        faults = [*_template_faults(self.topic), *_name_faults(self.topic, self.machine)]
+        if self.time_unit is TimeUnit.NONE:
+            if "time_field" in self.model_fields_set and self.time_field:
+                faults.append("time_unit is `none` but time_field is set: state the unit, or leave time_field empty")
+        elif not self.time_field:
+            faults.append("time_field is empty: name the field of the device time, or set time_unit = 'none'")
+        faults += [
+            f"units.{signal} is {unit!r}, which no decoder knows; known are {', '.join(UNITS)}"
+            for signal, unit in self.units.items()
+            if unit not in UNITS
+        ]
+        faults += [
+            f"fields.{signal} is empty; give the path of the field"
+            for signal, path in self.fields.items()
+            if not path.strip("./")
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+
+class IngestSettings(_Settings):
+    """How messages become batches."""
+
+    mappings: tuple[MappingSettings, ...] = Field(
+        default=(MappingSettings(),),
+        min_length=1,
+        description="One per kind of topic; the first that fits a message decodes it.",
+    )
+    batch_max_messages: int = Field(
+        default=2_000, ge=1, le=60_000, description="A batch is committed at this many messages; bounds memory."
+    )
+    batch_max_bytes: int = Field(
+        default=16_000_000, ge=10_000, description="A batch is committed at this much payload [byte]; bounds memory."
+    )
+    batch_max_age_s: float = Field(
+        default=0.25,
+        gt=0,
+        le=60,
+        description="A batch is committed when its first message is this old [s]; bounds latency.",
+    )
+    batch_settle_s: float = Field(
+        default=0.05,
+        ge=0,
+        le=60,
+        description="A batch is committed this long after its first message when nothing more waits [s].",
+    )
+    read_interval_s: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Pause between reads while messages come [s]: waking up for each one costs more than reading it.",
+    )
+    clock_skew_limit_s: float = Field(
+        default=600.0,
+        gt=0,
+        description="Readings whose device time is further from the time of reception are flagged, "
+        "never changed [s of plant time].",
+    )
+    quarantine_max_bytes: int = Field(
+        default=200_000_000,
+        ge=1_000_000,
+        description="Room for quarantined messages on disk [byte]; the oldest give way.",
+    )
+    sink_retry_min_s: float = Field(
+        default=0.5,
+        gt=0,
+        le=60,
+        description="First wait before offering a batch again to an absent store [s]; doubles, with jitter.",
+    )
+    sink_retry_max_s: float = Field(
+        default=30.0, gt=0, le=3600, description="Longest wait before offering a batch again to an absent store [s]."
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.batch_settle_s > self.batch_max_age_s:
+            raise ValueError("batch_settle_s is above batch_max_age_s, so it would never act; lower it")
+        return self
+
+
+def placeholders(template: str) -> tuple[str, ...]:
+    """Names of the placeholders in a template, in order.
+
+    >>> placeholders("{line}-{machine}")
+    ('line', 'machine')
+    """
+    return tuple(name for _, name, _, _ in string.Formatter().parse(template) if name is not None)
+
+
+def _template_faults(template: str) -> list[str]:
+    faults = []
+    levels = template.split("/")
+    for index, level in enumerate(levels):
+        try:
+            names = placeholders(level)
+        except ValueError:
+            faults.append(f"topic level {level!r} has an unmatched brace")
+            continue
+        if names and (level != "{" + names[0] + "}" or names[0] not in PLACEHOLDERS):
+            faults.append(f"topic level {level!r} must be a whole placeholder, one of {', '.join(PLACEHOLDERS)}")
+        if "+" in level and level != "+":
+            faults.append(f"topic level {level!r}: `+` must stand alone in its level")
+        if "#" in level and (level != "#" or index != len(levels) - 1):
+            faults.append(f"topic level {level!r}: `#` must stand alone in the last level")
+    return faults
+
+
+def _name_faults(topic: str, machine: str) -> list[str]:
+    try:
+        known, used = placeholders(topic), placeholders(machine)
+    except ValueError:
+        return [f"machine {machine!r} or topic {topic!r} has an unmatched brace"]
+    return [
+        f"machine {machine!r} uses {{{name}}}, which the topic {topic!r} does not hold"
+        for name in used
+        if name not in known
+    ]
