@@ -205,7 +205,7 @@ class IngestSettings(_Settings):
     """How messages become batches."""
 
     mappings: tuple[MappingSettings, ...] = Field(
-        default=(MappingSettings(),),
+        default_factory=lambda: (MappingSettings(),),
         min_length=1,
         description="One per kind of topic; the first that fits a message decodes it.",
     )
