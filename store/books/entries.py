@@ -1,0 +1,63 @@
+"""Records that only the store and the shell speak of."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Renewal:
+    """One maintenance event of a machine."""
+
+    machine: str
+    kind: str
+    """`maintained`, `repaired` or `failed`; the first two renew the machine."""
+    at: datetime
+    """Plant time."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoleBeat:
+    """That a role's process was alive."""
+
+    role: str
+    pid: int
+    since: datetime
+    """Start of the process."""
+    at: datetime
+    """Of the newest sign of life."""
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutboxItem:
+    """A message on its way out, kept until it has been delivered."""
+
+    item: int
+    """Number to settle or to fail it with; increases."""
+    kind: str
+    payload: bytes
+    at: datetime
+    attempts: int
+    """Failed deliveries so far."""
+    reason: str
+    """Of the newest failure; empty: none yet."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobRequest:
+    """A wish that the work role runs a job now."""
+
+    job: str
+    at: datetime
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditLine:
+    """Who did what."""
+
+    at: datetime
+    who: str
+    what: str
+    detail: str
