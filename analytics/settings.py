@@ -32,7 +32,10 @@ class AlarmPolicy(BaseModel):
         "assessment opens, because a risk already looks back over hours of readings.",
     )
     off_delay_min: float = Field(
-        default=30.0, ge=0, le=10080, description="The chance must stay below the closing this long [min of plant time]."
+        default=30.0,
+        ge=0,
+        le=10080,
+        description="The chance must stay below the closing this long [min of plant time].",
     )
     deadband: float = Field(
         default=0.05,
