@@ -25,6 +25,7 @@ def session_client(broker: BrokerSettings) -> Client:
         clean_session=None if broker.protocol is Protocol.V5 else False,
         protocol=_PROTOCOLS[broker.protocol],
         manual_ack=True,
+        reconnect_on_failure=False,  # else paho falls back to MQTT 3.1 by itself; reconnecting is the link's task
     )
     _secure(client, broker)
     return client

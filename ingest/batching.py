@@ -1,0 +1,154 @@
+"""Gathering decoded messages into columns that are committed together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ingest.decode.json import Value
+from plant.assets import MachineClass, Plant, SignalKind
+from plant.signals import Batch, Quality, Rejection, RejectionReason
+
+
+@dataclass(kw_only=True, slots=True)
+class _Columns:
+    """Rows of one machine class while they gather."""
+
+    machine: list[str] = field(default_factory=list)
+    observed_at: list[int] = field(default_factory=list)
+    received_at: list[int] = field(default_factory=list)
+    message: list[int] = field(default_factory=list)
+    quality: list[int] = field(default_factory=list)
+    rows: list[tuple[Value, ...]] = field(default_factory=list)
+
+
+class Batcher:
+    """Holds the messages that are not committed yet; `take` gives them as one batch and begins anew."""
+
+    def __init__(self, *, run: str, plant: Plant, filters: tuple[str, ...], clock_skew_limit_us: int) -> None:
+        self._run = run
+        self._filters = filters
+        self._classes = plant.class_index
+        self._schemas = {name: table_schema(each) for name, each in plant.class_index.items()}
+        self._skew_us = clock_skew_limit_us
+        self._stamps: dict[str, int] = {}
+        self._columns: dict[str, _Columns] = {}
+        self._message_filter: list[int] = []
+        self._rejections: list[Rejection] = []
+        self.payload_bytes = 0
+        """Payload of the messages held [byte]."""
+
+    def __len__(self) -> int:
+        return len(self._message_filter)
+
+    def open_message(self, topic_filter: int, *, payload_bytes: int) -> int:
+        """Give a message its place in the batch: the index that rows and rejections refer to."""
+        self._message_filter.append(topic_filter)
+        self.payload_bytes += payload_bytes
+        return len(self._message_filter) - 1
+
+    def add(
+        self,
+        message: int,
+        *,
+        machine: str,
+        machine_class: str,
+        observed_at_us: int | None,
+        received_at_us: int,
+        values: tuple[Value, ...],
+    ) -> None:
+        """Add the reading of an open message.
+
+        Without a device time it takes the time of reception, moved on by microseconds where the machine's last one was
+        no earlier: readings that were read together must not overwrite each other.
+        """
+        quality = Quality.GOOD
+        if observed_at_us is None:
+            observed_at_us = max(received_at_us, self._stamps.get(machine, -1) + 1)
+            self._stamps[machine] = observed_at_us
+            quality = Quality.NO_DEVICE_TIME
+        elif abs(observed_at_us - received_at_us) > self._skew_us:
+            quality = Quality.CLOCK_SKEW
+        columns = self._columns.get(machine_class)
+        if columns is None:
+            columns = self._columns[machine_class] = _Columns()
+        columns.machine.append(machine)
+        columns.observed_at.append(observed_at_us)
+        columns.received_at.append(received_at_us)
+        columns.message.append(message)
+        columns.quality.append(int(quality))
+        columns.rows.append(values)
+
+    def reject(
+        self,
+        message: int,
+        *,
+        topic: str,
+        payload: bytes,
+        received_at_us: int,
+        reason: RejectionReason,
+        detail: str,
+        samples: int = 1,
+    ) -> None:
+        """Mark an open message, or a part of it, for quarantine."""
+        self._rejections.append(
+            Rejection(
+                message=message,
+                topic=topic,
+                payload=payload,
+                received_at_us=received_at_us,
+                reason=reason,
+                detail=detail,
+                samples=samples,
+            )
+        )
+
+    def take(self, received: Sequence[int]) -> Batch:
+        """The batch so far, and an empty one from here on.
+
+        Args:
+            received: Messages read from the wire in this run, by filter.
+        """
+        batch = Batch(
+            run=self._run,
+            tables={name: self._table(name, columns) for name, columns in self._columns.items()},
+            filters=self._filters,
+            message_filter=np.array(self._message_filter, dtype=np.int16),
+            received=_counts(received),
+            rejections=tuple(self._rejections),
+        )
+        self._columns, self._message_filter, self._rejections, self.payload_bytes = {}, [], [], 0
+        return batch
+
+    def _table(self, machine_class: str, columns: _Columns) -> pa.Table:
+        schema = self._schemas[machine_class]
+        lists: list[Sequence[object]] = [
+            columns.machine,
+            columns.observed_at,
+            columns.received_at,
+            columns.message,
+            columns.quality,
+            *zip(*columns.rows, strict=True),
+        ]
+        arrays = [pa.array(values, type=each.type) for values, each in zip(lists, schema, strict=True)]
+        return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def table_schema(machine_class: MachineClass) -> pa.Schema:
+    """Columns of a class in a batch, as `plant.signals.Batch` states them."""
+    fixed: Mapping[str, pa.DataType] = {
+        "machine": pa.string(),
+        "observed_at": pa.int64(),
+        "received_at": pa.int64(),
+        "message": pa.int32(),
+        "quality": pa.uint8(),
+    }
+    text = (SignalKind.STATE, SignalKind.EVENT)
+    signals = {each.name: pa.string() if each.kind in text else pa.float64() for each in machine_class.signals}
+    return pa.schema([*fixed.items(), *signals.items()])
+
+
+def _counts(received: Sequence[int]) -> NDArray[np.int64]:
+    return np.array(received, dtype=np.int64)

@@ -1,0 +1,247 @@
+"""The ingestor's connection: one thread, a kept session, acknowledgements only when told to."""
+
+import logging
+import random
+import select
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from ingest.client import Backoff, cannot_reach, explain, session_client, session_properties, span
+from ingest.settings import BrokerSettings, Protocol
+
+log = logging.getLogger(__name__)
+
+WELCOME_S: Final = 10.0
+"""Longest wait for the broker's CONNACK [s]."""
+SHORT_LIFE_S: Final = 5.0
+"""A connection lost sooner than this after its welcome did not last: the next waits go on growing [s]."""
+
+
+class Token(NamedTuple):
+    """What is needed to acknowledge one message, and when it may no longer be."""
+
+    generation: int
+    """Connection on which it came; on a later one the broker delivers the message again."""
+    mid: int
+    qos: int
+
+
+class Link:
+    """Connects, reconnects with jittered waits, reads and acknowledges; everything happens inside its methods' calls.
+
+    It writes one log line when the broker goes and one when it is back.
+    """
+
+    def __init__(
+        self,
+        broker: BrokerSettings,
+        *,
+        subscriptions: Sequence[str],
+        on_message: Callable[[MQTTMessage, Token], None],
+        randomness: random.Random,
+    ) -> None:
+        """Prepare without connecting.
+
+        Raises:
+            ConfigError: Password or TLS files that cannot be used.
+        """
+        self._broker = broker
+        self._subscriptions = tuple(subscriptions)
+        self._deliver = on_message
+        self._client: Client = session_client(broker)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = self._on_message
+        self._backoff = Backoff(
+            minimum_s=broker.reconnect_min_s, maximum_s=broker.reconnect_max_s, randomness=randomness
+        )
+        self._generation = 0
+        self._arrived = 0
+        self._closing = False
+        self._trying_until: float | None = None
+        self._asked: dict[int, tuple[str, ...]] = {}
+        self._away_said = False
+        self._away_since: float | None = None
+        self._last_contact: float | None = None
+        self.connected = False
+        """Whether the broker has welcomed this connection."""
+        self.connected_at: float | None = None
+        """Monotonic time of the welcome [s]."""
+        self.retry_at = 0.0
+        """Monotonic time of the next attempt to connect [s]."""
+        self.trouble = ""
+        """The sentence about an absent broker; empty while it is there."""
+        self.refused: tuple[str, ...] = ()
+        """Filters that the broker would not let this client subscribe."""
+
+    def connect_if_due(self) -> None:
+        """Try an absent broker again, once its wait is over."""
+        if self.connected:
+            return
+        now = time.monotonic()
+        if self._trying_until is not None:
+            if now > self._trying_until:
+                self._drop("no answer to CONNECT")
+            return
+        if now < self.retry_at:
+            return
+        self._trying_until = now + WELCOME_S
+        try:
+            if self._broker.protocol is Protocol.V5:
+                properties = session_properties(self._broker)
+                self._client.connect(
+                    self._broker.host,
+                    self._broker.port,
+                    self._broker.keepalive_s,
+                    clean_start=False,
+                    properties=properties,
+                )
+            else:
+                self._client.connect(self._broker.host, self._broker.port, self._broker.keepalive_s)
+        except (OSError, UnicodeError) as error:
+            self._gone(explain(error))
+
+    @property
+    def open(self) -> bool:
+        """Whether there is a socket to wait on."""
+        return self._client.socket() is not None
+
+    def read(self, timeout_s: float, *, enough: Callable[[], bool]) -> int:
+        """Wait for bytes up to `timeout_s` [s], then read until none wait or it is `enough`; messages read."""
+        sock: Any = self._client.socket()
+        if sock is None:
+            return 0
+        pending = getattr(sock, "pending", None)  # a TLS socket may hold decrypted bytes that select cannot see
+        wait_s = 0.0 if pending is not None and pending() else timeout_s
+        readable, writable, _ = select.select([sock], [sock] if self._client.want_write() else [], [], wait_s)
+        before = self._arrived
+        if readable or (pending is not None and pending()):
+            while not enough():
+                last = self._arrived
+                if self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS or self._arrived == last:
+                    break
+            if self.connected:
+                self._last_contact = time.monotonic()
+        if writable:
+            self._client.loop_write()
+        self._client.loop_misc()
+        return self._arrived - before
+
+    def acknowledge(self, tokens: Sequence[Token]) -> None:
+        """Acknowledge messages in the order they came; those of an earlier connection will be delivered again."""
+        for token in tokens:
+            if token.qos and token.generation == self._generation and self.connected:
+                self._client.ack(token.mid, token.qos)
+
+    def close(self, *, timeout_s: float = 3.0) -> None:
+        """Send what waits, say goodbye and keep the session."""
+        self._closing = True
+        deadline = time.monotonic() + timeout_s
+        if self.connected:
+            self._client.disconnect()
+        while (sock := self._client.socket()) is not None and time.monotonic() < deadline:
+            if not self._client.want_write():
+                break
+            select.select([], [sock], [], 0.1)
+            self._client.loop_write()
+        self.connected = False
+        self._shut()
+
+    def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
+        self._arrived += 1
+        self._deliver(message, Token(self._generation, message.mid, message.qos))
+
+    def _on_connect(
+        self,
+        client: Client,
+        _userdata: Any,
+        flags: ConnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            self._gone(explain(reason))
+            return
+        now = time.monotonic()
+        had_session = self._generation > 0
+        self._generation += 1
+        self.connected, self.connected_at, self._last_contact = True, now, now
+        self._trying_until, self.trouble, self.refused = None, "", ()
+        if self._subscriptions:
+            _, mid = client.subscribe([(each, 1) for each in self._subscriptions])
+            if mid is not None:
+                self._asked[mid] = self._subscriptions
+        away = {} if self._away_since is None else {"away_s": round(now - self._away_since, 1)}
+        log.info(
+            "broker_connected", extra={"broker": self._broker.address, "session_kept": flags.session_present, **away}
+        )
+        self._away_said, self._away_since = False, None
+        if had_session and not flags.session_present:
+            log.warning("session_lost", extra={"broker": self._broker.address, "detail": _SESSION_LOST})
+
+    def _on_subscribe(
+        self, _client: Client, _userdata: Any, mid: int, reasons: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        asked = self._asked.pop(mid, ())
+        self.refused = tuple(each for each, reason in zip(asked, reasons, strict=False) if reason.is_failure)
+        if self.refused:
+            detail = (
+                f"The broker at {self._broker.address} refuses the subscription to {', '.join(self.refused)}. "
+                f"Allow client {self._broker.client_id!r} to read there in the broker's access list."
+            )
+            log.error("subscription_refused", extra={"filters": self.refused, "detail": detail})
+
+    def _on_disconnect(
+        self,
+        _client: Client,
+        _userdata: Any,
+        flags: DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if not self._closing:
+            why = explain(reason) if flags.is_disconnect_packet_from_server else "connection lost"
+            self._gone(why)
+
+    def _drop(self, why: str) -> None:
+        self._shut()
+        self._gone(why)
+
+    def _shut(self) -> None:
+        sock = self._client.socket()
+        if sock is not None:
+            sock.close()
+            self._client.loop_read()  # lets the client notice
+
+    def _gone(self, why: str) -> None:
+        if not self.connected and self._trying_until is None:
+            return  # already known; paho reports a refused CONNACK twice
+        now = time.monotonic()
+        if self.connected:
+            self._away_since = now
+            lived_s = now - (self.connected_at or now)
+            if lived_s > SHORT_LIFE_S:
+                self._backoff.reset()
+            else:
+                why += f" after {span(lived_s)}; does another client use the id {self._broker.client_id!r}?"
+        self.connected, self._trying_until = False, None
+        wait_s = self._backoff.next_s()
+        self.retry_at = now + wait_s
+        contact_s = None if self._last_contact is None else now - self._last_contact
+        self.trouble = cannot_reach(self._broker, why=why, last_contact_s=contact_s, retry_s=wait_s)
+        if not self._away_said:
+            self._away_said = True
+            log.warning("broker_away", extra={"broker": self._broker.address, "detail": self.trouble})
+
+
+_SESSION_LOST: Final = (
+    "The broker kept no session for this client while it was away: messages published meanwhile may be lost. "
+    "Give the broker persistence (deploy/mosquitto.conf) and a queue sized for the longest outage."
+)

@@ -1,0 +1,205 @@
+"""Which machine a topic speaks of, and how its messages are decoded."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from ingest.decode.json import JsonPlan, MessageFault, plan_decoding
+from ingest.settings import MappingSettings, placeholders
+from plant.assets import Machine, MachineClass, Plant, SignalKind
+from plant.errors import ConfigError, Fault
+from plant.quantities import UNITS
+from plant.signals import RejectionReason
+
+NO_FILTER: Final = "(no filter)"
+"""The ledger's line for messages that no configured filter asked for, e.g. from a session with older settings."""
+_CACHE_LIMIT: Final = 100_000
+
+
+class Route(NamedTuple):
+    """Where the messages of a topic go."""
+
+    filter: int
+    """Index into the router's filters."""
+    machine: str
+    plan: JsonPlan | None
+    """None: a side topic, whose messages are no readings."""
+
+
+class Unroutable(NamedTuple):
+    """A topic that leads to no machine."""
+
+    filter: int
+    fault: MessageFault
+
+
+class _Way(NamedTuple):
+    filter: int
+    pattern: tuple[str, ...]
+    """Levels: literal, `{placeholder}`, `+`, or a last `#`."""
+    machine: str
+    plans: dict[str, JsonPlan]
+    """By machine class."""
+
+
+class Router:
+    """Finds the machine and the decoding of a topic; remembers the answers."""
+
+    def __init__(self, *, filters: tuple[str, ...], ways: tuple[_Way, ...], plant: Plant) -> None:
+        self.filters = filters
+        """The ledger's keys: the filters to subscribe, then `NO_FILTER`."""
+        self._ways = ways
+        self._plant = plant
+        self._certain = {"enterprise": plant.enterprise, "site": plant.site}
+        self._areas = {line.name: line.area for line in plant.lines}
+        self._routes: dict[str, Route] = {}
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """Filters to subscribe."""
+        return self.filters[:-1]
+
+    def route(self, topic: str) -> Route | Unroutable:
+        """The way of a topic's messages."""
+        known = self._routes.get(topic)
+        if known is not None:
+            return known
+        found = self._search(topic)
+        if isinstance(found, Route) and len(self._routes) < _CACHE_LIMIT:
+            self._routes[topic] = found
+        return found
+
+    def _search(self, topic: str) -> Route | Unroutable:
+        levels = topic.split("/")
+        refusal: Unroutable | None = None
+        for way in self._ways:
+            named = match(way.pattern, levels)
+            if named is None:
+                continue
+            if not way.plans:
+                return Route(way.filter, "", None)
+            name = way.machine.format_map(self._certain | named)
+            machine = self._plant.machine_index.get(name)
+            problem = self._misplaced(machine, named) if machine else self._unknown(name)
+            if machine and not problem:
+                plan = way.plans.get(machine.machine_class)
+                if plan is not None:
+                    return Route(way.filter, machine.name, plan)
+                problem = f"machine {name} is of class {machine.machine_class}, for which no mapping covers this topic"
+            refusal = refusal or Unroutable(way.filter, MessageFault(RejectionReason.UNKNOWN_MACHINE, problem, 1))
+        if refusal:
+            return refusal
+        detail = "no configured mapping covers this topic; add one to [[ingest.mappings]], or unsubscribe the session"
+        return Unroutable(len(self.filters) - 1, MessageFault(RejectionReason.UNKNOWN_TOPIC, detail, 1))
+
+    def _misplaced(self, machine: Machine, named: dict[str, str]) -> str:
+        line, area = named.get("line", machine.line), named.get("area", self._areas[machine.line])
+        if line != machine.line:
+            return f"machine {machine.name} belongs to line {machine.line}, but the topic says line {line[:60]}"
+        home = self._areas[machine.line]
+        if area != home:
+            return f"machine {machine.name} belongs to area {home}, but the topic says area {area[:60]}"
+        return ""
+
+    def _unknown(self, name: str) -> str:
+        close = difflib.get_close_matches(name[:60], self._plant.machine_index, n=1)
+        hint = (
+            f"did you mean {close[0]}?"
+            if close
+            else f"the plant has {len(self._plant.machine_index)} machines, none of a like name."
+        )
+        return f"no machine is named {name[:60]!r}; {hint} Add it to the plant's lines, or correct the topic"
+
+
+def compile_router(mappings: Sequence[MappingSettings], *, plant: Plant, side_filters: Sequence[str] = ()) -> Router:
+    """Make mappings ready for a plant.
+
+    Args:
+        mappings: In order; the first that fits a topic and its machine's class decodes it.
+        plant: The machines and their signals.
+        side_filters: Further filters, whose messages are no readings.
+
+    Raises:
+        ConfigError: Mappings that do not fit the plant, all faults at once.
+    """
+    faults: list[Fault] = []
+    filters: list[str] = []
+    ways: list[_Way] = []
+    for index, mapping in enumerate(mappings):
+        where = f"ingest.mappings[{index}]"
+        classes = _classes(mapping, plant)
+        faults += _faults(mapping, plant, classes, where)
+        topic_filter = filter_of(mapping.topic, plant=plant)
+        if topic_filter not in filters:
+            filters.append(topic_filter)
+        if not faults:
+            plans = {each.name: plan_decoding(mapping, machine_class=each) for each in classes}
+            ways.append(_Way(filters.index(topic_filter), _pattern(mapping.topic, plant), mapping.machine, plans))
+    if faults:
+        raise ConfigError(tuple(faults))
+    sides = [_Way(len(filters) + index, tuple(side.split("/")), "", {}) for index, side in enumerate(side_filters)]
+    filters += side_filters
+    ways = [*sides, *ways]
+    return Router(filters=(*filters, NO_FILTER), ways=tuple(ways), plant=plant)
+
+
+def filter_of(template: str, *, plant: Plant) -> str:
+    """The MQTT filter of a topic template: the plant's own names where they are certain, `+` elsewhere."""
+    return "/".join("+" if level.startswith("{") else level for level in _pattern(template, plant))
+
+
+def match(pattern: Sequence[str], levels: Sequence[str]) -> dict[str, str] | None:
+    """Placeholders as the levels of a topic fill them; None where the topic does not fit.
+
+    >>> match(("acme", "{line}", "{machine}", "#"), "acme/L2/press/a/b".split("/"))
+    {'line': 'L2', 'machine': 'press'}
+    """
+    named: dict[str, str] = {}
+    for index, part in enumerate(pattern):
+        if part == "#":
+            return named
+        if index >= len(levels):
+            return None
+        if part.startswith("{"):
+            named[part[1:-1]] = levels[index]
+        elif part not in ("+", levels[index]):
+            return None
+    return named if len(levels) == len(pattern) else None
+
+
+def _pattern(template: str, plant: Plant) -> tuple[str, ...]:
+    certain = {"{enterprise}": plant.enterprise, "{site}": plant.site}
+    return tuple(certain.get(level, level) for level in template.split("/"))
+
+
+def _classes(mapping: MappingSettings, plant: Plant) -> tuple[MachineClass, ...]:
+    return tuple(each for each in plant.classes if mapping.machine_class in ("", each.name))
+
+
+def _faults(mapping: MappingSettings, plant: Plant, classes: Sequence[MachineClass], where: str) -> list[Fault]:
+    faults = []
+    if not classes:
+        known = ", ".join(each.name for each in plant.classes)
+        faults.append(
+            Fault(where=f"{where}.machine_class", found=repr(mapping.machine_class), expected=f"known are {known}")
+        )
+    if not placeholders(mapping.machine) and mapping.machine not in plant.machine_index:
+        faults.append(
+            Fault(where=f"{where}.machine", found=repr(mapping.machine), expected="name a machine of the plant")
+        )
+    signals = {signal.name: signal for each in classes for signal in each.signals}
+    for key, table in (("fields", mapping.fields), ("units", mapping.units)):
+        faults += [
+            Fault(where=f"{where}.{key}", found=name, expected="name a signal of the machine class")
+            for name in table
+            if classes and name not in signals
+        ]
+    for name, unit in mapping.units.items():
+        signal = signals.get(name)
+        if signal is not None and UNITS[unit][0] is not signal.quantity:
+            fitting = ", ".join(each for each, (quantity, _, _) in UNITS.items() if quantity is signal.quantity)
+            expected = f"{name} measures {signal.quantity.name.lower()}; its units are {fitting}"
+            faults.append(Fault(where=f"{where}.units.{name}", found=unit, expected=expected))
+        if signal is not None and signal.kind in (SignalKind.STATE, SignalKind.EVENT):
+            faults.append(Fault(where=f"{where}.units.{name}", found=unit, expected="text has no unit; remove it"))
+    return faults
