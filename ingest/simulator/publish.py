@@ -37,10 +37,6 @@ IDLE_S = 0.25
 class Outlet(Protocol):
     """Publishes with QoS 1; `ingest.publisher.Publisher` is one."""
 
-    @property
-    def acknowledged(self) -> int:
-        """Messages that the broker has acknowledged so far."""
-
     def send(self, topic: str, payload: bytes, *, retain: bool = False, timeout_s: float | None = None) -> None:
         """Hand over one message; raises Unavailable where it was not taken."""
 
@@ -131,7 +127,8 @@ def run_live(
     """Publish the plant at the clock's pace until told to stop; gives what was published.
 
     The counts file is written at most once a second while it runs, and at the end, when every message counted in it
-    has been acknowledged by the broker. A broker that is away is waited for; nothing is dropped.
+    has been acknowledged by the broker (or, with the broker away at the stop, a warning says how many have not). A
+    broker that is away is waited for; nothing is dropped.
 
     Args:
         world: The plant; it is advanced.

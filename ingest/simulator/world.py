@@ -21,6 +21,8 @@ from plant.production import Calendar, Capability, Product
 
 DIGITS = {"energy_kwh": 4, "good_parts": 0, "scrap_parts": 0, "speed_ratio": 3}
 """Decimals in messages; 3 for all others."""
+QUIET_H = 72.0
+"""Operating hours without shocks on the worn machine's line at the start of live [h]."""
 STRAIN_SPREAD = 0.15
 """How far the products' strains lie apart, about 0.95."""
 
@@ -172,6 +174,7 @@ class World:
         """Change to the grain of live and put the worn machine into its stated initial condition.
 
         On the worn machine's line repairs still under way are ended, so that it runs; these renewals are given back.
+        Nor does a shock strike that line in its first three days, so that the worn machine is the one that is seen.
         """
         self.tick_us = self.settings.tick_s * US_PER_S
         worn: WornSettings | None = self.settings.worn
@@ -185,6 +188,8 @@ class World:
                 ended.append(Occurrence(machine=machine.name, kind=kind, mode=machine.failed_mode, at_us=self.at_us))
                 self._note(ended[-1], line)
                 renew(machine, at_us=self.at_us)
+            for machine in line.machines:
+                machine.life.shock_age_h = max(machine.life.shock_age_h, machine.life.age_h + QUIET_H)
         damage(
             course.life,
             mode=course.modes.index(worn.mode),
