@@ -52,7 +52,7 @@ class EmbeddedBroker:
         except OSError as error:
             raise Unavailable(
                 f"The embedded broker cannot listen at {LOOPBACK}:{self.port} ({error.strerror or error}). "
-                "Another broker may run there: stop it, choose another broker.port, or use it with broker.embedded = false."
+                "Another broker may run there: stop it, choose another broker.port, or set broker.embedded = false."
             ) from error
         except RuntimeError as error:
             raise Unavailable(f"The embedded broker at {LOOPBACK}:{self.port} did not come up ({error}).") from error

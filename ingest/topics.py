@@ -143,6 +143,17 @@ def compile_router(mappings: Sequence[MappingSettings], *, plant: Plant, side_fi
     return Router(filters=(*filters, NO_FILTER), ways=tuple(ways), plant=plant)
 
 
+def ledger_filters(
+    mappings: Sequence[MappingSettings], *, plant: Plant, side_filters: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The ledger's keys of an ingestor with these settings, in the order of `Batch.received`: to begin a run with.
+
+    Raises:
+        ConfigError: Mappings that do not fit the plant.
+    """
+    return compile_router(mappings, plant=plant, side_filters=side_filters).filters
+
+
 def filter_of(template: str, *, plant: Plant) -> str:
     """The MQTT filter of a topic template: the plant's own names where they are certain, `+` elsewhere."""
     return "/".join("+" if level.startswith("{") else level for level in _pattern(template, plant))
