@@ -1,0 +1,202 @@
+"""One look at the store per second for all open tabs, off the event loop."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TypeVar
+
+from store.embedded.reader import EmbeddedReader
+
+from linewright.console.snapshot import Banner, Snapshot
+from linewright.settings.site import Site
+from linewright.wiring import open_records, open_store
+from plant.assets import SignalRole
+from plant.clock import instant
+from plant.errors import Unavailable
+from plant.signals import LastValue
+from store.records import Records
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+LOOK_EVERY_S = 1.0
+STATE_LOOK_BACK = timedelta(hours=12)
+"""How far back the beginning of a machine's present state is searched when the console starts."""
+ALERTS_SHOWN = 200
+
+
+@dataclass(slots=True)
+class Source:
+    """A thread of its own with its own connections; questions are answered there, one after the other."""
+
+    site: Site
+    thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="console"))
+    reader: EmbeddedReader | None = None
+    records: Records | None = None
+
+    async def ask(self, question: Callable[[EmbeddedReader, Records], Answer]) -> Answer:
+        """The answer to a question about store and records.
+
+        Raises:
+            Unavailable: The store or the records cannot be read now; the text says why and what to do.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self.thread, lambda: self._answer(question))
+
+    async def on_records(self, action: Callable[[Records], Answer]) -> Answer:
+        """What became of a question to, or an action on, the records alone. Raises Unavailable."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread, lambda: action(self._records()))
+
+    async def close(self) -> None:
+        """Close the connections in their own thread, then end it."""
+        await asyncio.get_running_loop().run_in_executor(self.thread, self._drop)
+        self.thread.shutdown(wait=True)
+
+    def _answer(self, question: Callable[[EmbeddedReader, Records], Answer]) -> Answer:
+        if self.reader is None:
+            self.reader = open_store(self.site)
+        return question(self.reader, self._records())
+
+    def _records(self) -> Records:
+        if self.records is None:
+            self.records = open_records(self.site)
+        return self.records
+
+    def _drop(self) -> None:
+        for connection in (self.reader, self.records):
+            if connection is not None:
+                connection.close()
+        self.reader = self.records = None
+
+
+@dataclass(slots=True)
+class Feed:
+    """The newest snapshot, and its revision, by which pages see that something changed."""
+
+    site: Site
+    source: Source
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    revision: int = 0
+    _store_version: int | None = None
+    _records_version: int | None = None
+    _away: bool = False
+
+    async def run(self) -> None:
+        """Look once a second until cancelled; a store that is away is told once and tried again."""
+        while True:
+            began = asyncio.get_running_loop().time()
+            await self.look()
+            took = asyncio.get_running_loop().time() - began
+            await asyncio.sleep(max(LOOK_EVERY_S - took, 0.2))
+
+    async def look(self) -> None:
+        """Take one look; a new revision begins only where something changed."""
+        try:
+            fresh = await self.source.ask(self._read)
+        except Unavailable as trouble:
+            fresh = self._troubled(str(trouble))
+        except Exception as fault:  # noqa: BLE001 - the console stays up whatever the store does, and says so
+            fresh = self._troubled(
+                f"The store at {self.site.data} cannot be read ({type(fault).__name__}: {fault}). "
+                "Run `linewright doctor`; this page tries again every second."
+            )
+        else:
+            if self._away:
+                log.info("store_back")
+            self._away = False
+        if fresh != self.snapshot:
+            self.snapshot = fresh
+            self.revision += 1
+
+    def _troubled(self, sentence: str) -> Snapshot:
+        if not self._away:
+            log.warning("store_away", extra={"why": sentence})
+        self._away = True
+        self._store_version = self._records_version = None
+        return replace(self.snapshot, trouble=sentence)
+
+    def _read(self, reader: EmbeddedReader, records: Records) -> Snapshot:
+        version, records_version = reader.version(), records.version()
+        last, since = self.snapshot.last, self.snapshot.state_since_us
+        if version != self._store_version:
+            gathered: dict[str, dict[str, LastValue]] = {}
+            for value in reader.last_values():
+                gathered.setdefault(value.machine, {})[value.signal] = value
+            since = self._state_since(gathered, reader)
+            last = gathered
+            self._store_version = version
+        seen = replace(self.snapshot, last=last, state_since_us=since, trouble="")
+        if records_version == self._records_version:
+            return seen
+        self._records_version = records_version
+        return replace(
+            seen,
+            kpis={kpi.entity: kpi for kpi in records.kpis()},
+            risks={risk.machine: risk for risk in records.risks()},
+            alerts=records.alerts(limit=ALERTS_SHOWN),
+            plan=records.newest_plan(),
+            accepted=records.accepted_plan(),
+            banner=read_banner(records.noted("banner")),
+        )
+
+    def _state_since(self, last: dict[str, dict[str, LastValue]], reader: EmbeddedReader) -> dict[str, int]:
+        since = dict(self.snapshot.state_since_us)
+        unknown: dict[str, list[str]] = {}
+        for machine in self.site.plant.machines:
+            signal = self.site.plant.class_of(machine.name).signal(SignalRole.STATE)
+            newest = last.get(machine.name, {}).get(signal.name) if signal else None
+            if signal is None or newest is None:
+                continue
+            before = self.snapshot.last.get(machine.name, {}).get(signal.name)
+            if before is None:
+                unknown.setdefault(signal.name, []).append(machine.name)
+            elif before.value != newest.value:
+                since[machine.name] = newest.observed_at_us
+        for name, machines in unknown.items():
+            end_us = max(last[machine][name].observed_at_us for machine in machines)
+            windows = reader.read(
+                machines, signals=[name], start=instant(end_us) - STATE_LOOK_BACK, end=instant(end_us + 1)
+            )
+            for machine, window in windows.items():
+                began = None
+                for at, state in zip(window.observed_at, window.states.get(name, ()), strict=False):
+                    if state is None:
+                        continue
+                    if state != last[machine][name].value:
+                        began = None
+                    elif began is None:
+                        began = int(at)
+                since[machine] = began if began is not None else last[machine][name].observed_at_us
+        return since
+
+
+def read_banner(document: dict[str, object] | None) -> Banner | None:
+    """The banner of a noted document; links only lead to pages of this console.
+
+    >>> read_banner({"sentence": "Press 2 is wearing", "href": "https://elsewhere.example", "kind": "risk"}).href
+    ''
+    """
+    if not document or not document.get("sentence"):
+        return None
+    href = str(document.get("href", ""))
+    inside = href.startswith("/") and not href.startswith("//") and "\\" not in href
+    return Banner(
+        sentence=str(document["sentence"]), href=href if inside else "", kind=str(document.get("kind", "info"))
+    )
+
+
+@contextlib.asynccontextmanager
+async def feeding(feed: Feed, *, others: tuple[Source, ...]) -> AsyncIterator[None]:
+    """Keep the feed looking while the context lasts; close every source at its end."""
+    task = asyncio.create_task(feed.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        for source in (feed.source, *others):
+            await source.close()

@@ -1,0 +1,1 @@
+"""The pages: they place what the views prepared, and hand actions back."""

@@ -1,0 +1,244 @@
+"""The Machine page's content: signals over time, the strip of states, the risk and what shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linewright.console.snapshot import STALE_PERIODS
+from linewright.console.words import (
+    MISSING,
+    Mark,
+    hours,
+    moment,
+    number,
+    percent,
+    signal_title,
+    significant,
+    state_mark,
+    unit_text,
+)
+from plant.assets import MachineClass, Plant, Signal, SignalKind, SignalRole
+from plant.clock import instant, microseconds
+from plant.risks import Risk
+from plant.signals import Aggregation, Quality, Window
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Range:
+    """A selectable length of history with the grain it is read at."""
+
+    name: str
+    length: timedelta
+    step: timedelta
+
+
+RANGES: Final = (
+    Range(name="1 h", length=timedelta(hours=1), step=timedelta(seconds=30)),
+    Range(name="8 h", length=timedelta(hours=8), step=timedelta(minutes=2)),
+    Range(name="24 h", length=timedelta(hours=24), step=timedelta(minutes=5)),
+    Range(name="7 d", length=timedelta(days=7), step=timedelta(minutes=30)),
+)
+_FLAG_WORDS: Final = {
+    Quality.OUT_OF_RANGE: "out of range",
+    Quality.STUCK: "stuck",
+    Quality.JUMP: "jump",
+    Quality.COUNTER_RESET: "counter reset",
+    Quality.CLOCK_SKEW: "clock skew",
+    Quality.NO_DEVICE_TIME: "no device time",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignalSeries:
+    """One small multiple."""
+
+    name: str
+    title: str
+    unit: str
+    last: str
+    points: tuple[tuple[int, float | None], ...]
+    """[µs UTC] and value; None breaks the line at a gap."""
+    flagged: tuple[tuple[int, float], ...]
+    """Points whose value is doubted."""
+    note: str
+    """What is doubted, and how often; empty where nothing is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Segment:
+    """A stretch of one state."""
+
+    left: float
+    """Share of the range [0..1]."""
+    width: float
+    state: Mark
+    hint: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RiskView:
+    """The risk of one machine, said plainly."""
+
+    headline: str
+    detail: str
+    enough_data: bool
+    life: tuple[tuple[str, str, str], ...]
+    """Name, value and meaning of the three quantiles of remaining life."""
+    evidence: tuple[tuple[str, float, str], ...]
+    """Sentence, share [0..1] and share as text; greatest first."""
+    model: str
+
+
+def aggregations(machine_class: MachineClass) -> dict[str, Aggregation]:
+    """How each signal is condensed: levels by mean, counters and states by their last value."""
+    return {
+        signal.name: Aggregation.MEAN if signal.kind is SignalKind.GAUGE else Aggregation.LAST
+        for signal in machine_class.signals
+    }
+
+
+def signal_series(
+    window: Window, *, machine_class: MachineClass, flags: Mapping[str, NDArray[np.uint8]]
+) -> tuple[SignalSeries, ...]:
+    """One series for each gauge, and for each counter its increase per step.
+
+    Args:
+        window: What the machine reported.
+        machine_class: Its signals.
+        flags: `Quality` of each signal's values by signal. (time,)
+    """
+    return tuple(
+        _series(window, signal, flags.get(signal.name))
+        for signal in machine_class.signals
+        if signal.kind in (SignalKind.GAUGE, SignalKind.COUNTER) and signal.name in window.values
+    )
+
+
+def state_segments(window: Window, *, plant: Plant) -> tuple[Segment, ...]:
+    """The strip of states over the window's range; silence is a state of its own."""
+    machine_class = plant.class_of(window.machine)
+    signal = machine_class.signal(SignalRole.STATE)
+    if signal is None or signal.name not in window.states or len(window) == 0:
+        return ()
+    start_us, end_us = microseconds(window.start), microseconds(window.end)
+    patience_us = _patience_us(signal, window)
+    runs: list[tuple[int, int, str | None]] = []
+
+    def extend(begin: int, end: int, state: str | None) -> None:
+        if end <= begin:
+            return
+        if runs and runs[-1][2] == state:
+            runs[-1] = (runs[-1][0], end, state)
+        else:
+            runs.append((begin, end, state))
+
+    instants = [int(at) for at in window.observed_at]
+    extend(start_us, instants[0], None)
+    current: str | None = None
+    for index, at in enumerate(instants):
+        reported = window.states[signal.name][index]
+        current = str(reported) if reported is not None else current
+        following = instants[index + 1] if index + 1 < len(instants) else end_us
+        held = following if following - at <= patience_us else at + min(patience_us, following - at)
+        extend(at, held, current)
+        extend(held, following, None)
+    length_us = max(end_us - start_us, 1)
+    return tuple(
+        Segment(
+            left=(begin - start_us) / length_us,
+            width=(end - begin) / length_us,
+            state=state_mark(state),
+            hint=f"{state_mark(state).word} from {_local(begin, plant)} to {_local(end, plant)}",
+        )
+        for begin, end, state in runs
+    )
+
+
+def risk_view(risk: Risk | None, *, plant: Plant, now: datetime) -> RiskView:
+    """The risk in words; what is not known is said to be unknown."""
+    if risk is None:
+        return RiskView(
+            headline=MISSING,
+            detail="Not assessed yet. The first assessment follows within a minute of the first readings.",
+            enough_data=False,
+            life=(),
+            evidence=(),
+            model=MISSING,
+        )
+    last_h = risk.horizons_h[-1] if risk.horizons_h else float("inf")
+    mode = "" if risk.mode in ("any", "") else f" by {risk.mode.replace('_', ' ')}"
+    within = f"of failing{mode} within {hours(risk.horizon_h)} of operation"
+    seen = f"assessed {moment(risk.assessed_at, timezone=plant.timezone, now=now)}, age {hours(risk.age_h)}"
+    return RiskView(
+        headline=percent(risk.probability),
+        detail=f"{within}; {seen}"
+        if risk.enough_data
+        else f"Not enough data: {risk.reason or 'too few readings'}. "
+        f"The figure is the base rate of its class, {within}.",
+        enough_data=risk.enough_data,
+        life=(
+            ("9 in 10 last", _life(risk.remaining_life_p10_h, last_h), "p10: reached with 90 % probability"),
+            ("Half last", _life(risk.remaining_life_p50_h, last_h), "p50: the median remaining life"),
+            ("1 in 10 lasts", _life(risk.remaining_life_p90_h, last_h), "p90: reached with 10 % probability"),
+        ),
+        evidence=tuple(
+            (item.sentence or f"{signal_title(item.signal)}, {item.scale}", item.share, percent(item.share))
+            for item in sorted(risk.evidence, key=lambda item: -item.share)
+            if item.share > 0
+        ),
+        model=risk.model_version or MISSING,
+    )
+
+
+def _series(window: Window, signal: Signal, flags: NDArray[np.uint8] | None) -> SignalSeries:
+    values = np.asarray(window.values[signal.name], dtype=np.float64)
+    unit, title = unit_text(signal), signal_title(signal.name)
+    reported = np.flatnonzero(np.isfinite(values))
+    instants = window.observed_at[reported]
+    shown = values[reported]
+    last = significant(float(shown[-1])) if len(shown) else MISSING
+    doubts = (window.quality if flags is None else window.quality | flags)[reported]
+    doubts = doubts & np.uint8(0xFF ^ int(Quality.GAP))
+    if signal.kind is SignalKind.COUNTER:
+        shown = np.diff(shown, prepend=np.nan)
+        shown[shown < 0] = np.nan
+        title += " per step"
+        last = f"{number(float(values[reported[-1]]), digits=0)} total" if len(reported) else MISSING
+    points: list[tuple[int, float | None]] = []
+    patience_us = _patience_us(signal, window)
+    for index, at in enumerate(instants):
+        if points and at - points[-1][0] > patience_us:
+            points.append((int(points[-1][0]) + 1, None))
+        value = float(shown[index])
+        points.append((int(at), round(value, 4) if np.isfinite(value) else None))
+    return SignalSeries(
+        name=signal.name,
+        title=title,
+        unit=unit,
+        last=f"{last} {unit}".strip(),
+        points=tuple(points),
+        flagged=tuple((int(instants[i]), float(shown[i])) for i in np.flatnonzero(doubts) if np.isfinite(shown[i])),
+        note=_doubt_note(doubts),
+    )
+
+
+def _doubt_note(doubts: NDArray[np.uint8]) -> str:
+    counts = {word: int(np.count_nonzero(doubts & int(flag))) for flag, word in _FLAG_WORDS.items()}
+    return ", ".join(f"{count} × {word}" for word, count in counts.items() if count)
+
+
+def _patience_us(signal: Signal, window: Window) -> int:
+    grain = max(signal.period, window.step or timedelta(0))
+    return round(STALE_PERIODS * grain.total_seconds() * 1_000_000)
+
+
+def _life(remaining_h: float, last_h: float) -> str:
+    return f"> {hours(last_h)}" if remaining_h >= last_h else hours(remaining_h)
+
+
+def _local(at_us: int, plant: Plant) -> str:
+    return moment(instant(at_us), timezone=plant.timezone)
