@@ -13,7 +13,8 @@ from store.books.tables import outbox, requests
 def enqueue(connection: Connection, kind: str, payload: bytes, *, at: datetime) -> int:
     """Keep a message; it is due at once."""
     new = {"kind": kind, "at_us": moment(at), "retry_us": 0, "attempts": 0, "reason": "", "payload": payload}
-    return connection.execute(insert(outbox).values(new).returning(outbox.c.item)).scalar_one()
+    item: int = connection.execute(insert(outbox).values(new).returning(outbox.c.item)).scalar_one()
+    return item
 
 
 def due(connection: Connection, kind: str, *, limit: int, at: datetime) -> tuple[OutboxItem, ...]:

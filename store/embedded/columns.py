@@ -1,0 +1,165 @@
+"""Rows of one machine class as Arrow tables, in the one form in which the store keeps them.
+
+Columns: `machine` (dictionary text), `observed_at`, `received_at` (int64 µs UTC), `quality` (uint8), then signals:
+float64, or dictionary text for states and events; null where nothing was reported. Hot rows also carry `filter` and
+`message`, with which sealing can correct the ledger.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from plant.assets import MachineClass, SignalKind
+from plant.signals import Quality
+
+TEXT: Final = pa.dictionary(pa.int32(), pa.string())
+KEYS: Final = {"machine": TEXT, "observed_at": pa.int64(), "received_at": pa.int64(), "quality": pa.uint8()}
+ORIGIN: Final = {"filter": pa.int16(), "message": pa.int32()}
+NOT_SIGNALS: Final = frozenset([*KEYS, *ORIGIN, "batch"])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassColumns:
+    """The signals of a machine class by how they are stored."""
+
+    name: str
+    numbers: tuple[str, ...]
+    """Gauges and counters."""
+    counters: frozenset[str]
+    texts: tuple[str, ...]
+    """States and events."""
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """All signals."""
+        return self.numbers + self.texts
+
+    def type_of(self, signal: str) -> Any:
+        """Arrow type of a signal's column."""
+        return pa.float64() if signal in self.numbers else TEXT
+
+
+def columns_of(machine_class: MachineClass) -> ClassColumns:
+    """How a machine class is stored."""
+    text_kinds = (SignalKind.STATE, SignalKind.EVENT)
+    return ClassColumns(
+        name=machine_class.name,
+        numbers=tuple(signal.name for signal in machine_class.signals if signal.kind not in text_kinds),
+        counters=frozenset(signal.name for signal in machine_class.signals if signal.kind is SignalKind.COUNTER),
+        texts=tuple(signal.name for signal in machine_class.signals if signal.kind in text_kinds),
+    )
+
+
+def as_text(column: Any) -> Any:
+    """A column of strings as one dictionary-encoded array."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.ChunkedArray):  # a zero-chunk column stays chunked in some releases
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], pa.string())
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    return array.cast(TEXT)
+
+
+def as_numbers(column: Any) -> NDArray[np.float64]:
+    """A numeric column with NaN for null."""
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def incoming(table: Any, columns: ClassColumns) -> Any:
+    """A batch's table in the store's form; NaN becomes null, and columns without a value are left out.
+
+    Raises:
+        ValueError: a column that the machine class does not have, or a missing key column.
+    """
+    names = set(table.column_names)
+    if unknown := sorted(names - NOT_SIGNALS - set(columns.signals)):
+        raise ValueError(f"Machine class {columns.name} has no signal {', '.join(unknown)}.")
+    arrays: dict[str, Any] = {"machine": as_text(table["machine"])}
+    for name in ("observed_at", "received_at"):
+        arrays[name] = table[name].combine_chunks().cast(pa.int64())
+    quality = table["quality"] if "quality" in names else pa.chunked_array([np.zeros(len(table), np.uint8)])
+    arrays["quality"] = quality.combine_chunks().cast(pa.uint8())
+    arrays["message"] = table["message"].combine_chunks().cast(pa.int32())
+    for signal in columns.numbers:
+        if signal in names:
+            numbers = as_numbers(table[signal])
+            absent = np.isnan(numbers)
+            if not absent.all():
+                arrays[signal] = pa.array(numbers, mask=absent if absent.any() else None)
+    for signal in columns.texts:
+        if signal in names and table[signal].null_count < len(table):
+            arrays[signal] = as_text(table[signal])
+    return pa.table(arrays)
+
+
+def signals_in(table: Any) -> list[str]:
+    """The signal columns of a table in the store's form."""
+    return [name for name in table.column_names if name not in NOT_SIGNALS]
+
+
+def reported(table: Any) -> NDArray[np.int64]:
+    """How many samples each row holds. (row,)"""
+    count = np.zeros(len(table), dtype=np.int64)
+    for signal in signals_in(table):
+        column = table[signal]
+        count += 1 if column.null_count == 0 else column.is_valid().to_numpy()
+    return count
+
+
+def machine_codes(table: Any) -> tuple[NDArray[np.int64], list[str]]:
+    """Each row's index into the list of machine names, and that list."""
+    array = as_text(table["machine"])
+    return array.indices.to_numpy(zero_copy_only=False).astype(np.int64), array.dictionary.to_pylist()
+
+
+def timeless(table: Any) -> NDArray[np.bool_]:
+    """Rows without a device time, of which repeated deliveries cannot be told apart. (row,)"""
+    quality: NDArray[np.uint8] = table["quality"].to_numpy()
+    flagged: NDArray[np.bool_] = (quality & np.uint8(Quality.NO_DEVICE_TIME)) != 0
+    return flagged
+
+
+def without(table: Any, cells: dict[int, list[str]]) -> Any:
+    """The table without some cells, and without the rows that then hold nothing.
+
+    Args:
+        table: Rows in the store's form.
+        cells: Row index to the signals to take out there.
+    """
+    rows_of: dict[str, list[int]] = {}
+    for row, signals in cells.items():
+        for signal in signals:
+            rows_of.setdefault(signal, []).append(row)
+    for signal, rows in rows_of.items():
+        mask = np.zeros(len(table), dtype=bool)
+        mask[rows] = True
+        position = table.column_names.index(signal)
+        column = table[signal].combine_chunks()
+        table = table.set_column(position, signal, pc.if_else(pa.array(mask), pa.scalar(None, column.type), column))
+    counts = reported(table)
+    return table if (counts > 0).all() else table.filter(pa.array(counts > 0))
+
+
+def together(tables: Sequence[Any]) -> Any:
+    """Tables of one class as one, each column in one piece; columns that some lack are null there."""
+    table = pa.concat_tables(tables, promote_options="default")
+    return table.unify_dictionaries().combine_chunks()
+
+
+def packed(table: Any) -> bytes:
+    """A table as an Arrow IPC stream, lz4."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def unpacked(body: bytes) -> Any:
+    """The table of an Arrow IPC stream."""
+    with pa.ipc.open_stream(body) as reader:
+        return reader.read_all()

@@ -1,0 +1,150 @@
+"""The folder of an embedded store: `hot.db`, `segments/<class>/*.parquet`, and how both are opened.
+
+Source: SQLite "Write-Ahead Logging", "PRAGMA synchronous": in WAL mode FULL syncs the log at each commit, so that a
+committed batch survives a power cut.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from plant.errors import Unavailable
+
+FORMAT: Final = 1
+"""`PRAGMA user_version` of hot.db."""
+
+TABLES: Final = """
+CREATE TABLE batches (            -- readings not sealed yet: one row per batch and machine class
+  id INTEGER PRIMARY KEY AUTOINCREMENT, class TEXT NOT NULL, run TEXT NOT NULL, filters TEXT NOT NULL,
+  row_count INTEGER NOT NULL, start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX batches_by_class ON batches (class, id, row_count, start_us, end_us);
+CREATE TABLE segments (           -- the manifest: a file counts only while it is in here
+  id INTEGER PRIMARY KEY AUTOINCREMENT, class TEXT NOT NULL, file TEXT NOT NULL UNIQUE, level INTEGER NOT NULL,
+  row_count INTEGER NOT NULL, byte_count INTEGER NOT NULL, start_us INTEGER NOT NULL, end_us INTEGER NOT NULL,
+  received_us INTEGER NOT NULL, ranges TEXT NOT NULL);
+CREATE TABLE retired (file TEXT PRIMARY KEY, left_us INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE runs (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL UNIQUE, started_us INTEGER NOT NULL, ended_us INTEGER);
+CREATE TABLE counts (             -- the ledger: messages, in the last three samples
+  run TEXT NOT NULL, filter TEXT NOT NULL, received INTEGER NOT NULL DEFAULT 0, stored INTEGER NOT NULL DEFAULT 0,
+  duplicate INTEGER NOT NULL DEFAULT 0, quarantined INTEGER NOT NULL DEFAULT 0,
+  abandoned INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0,
+  samples_stored INTEGER NOT NULL DEFAULT 0, samples_duplicate INTEGER NOT NULL DEFAULT 0,
+  samples_quarantined INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (run, filter));
+CREATE TABLE quarantine (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, filter TEXT NOT NULL, topic TEXT NOT NULL,
+  payload BLOB NOT NULL, received_us INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
+  samples INTEGER NOT NULL);
+CREATE TABLE last_values (machine TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+def hot_path(folder: Path) -> Path:
+    """The database with everything that is not sealed."""
+    return folder / "hot.db"
+
+
+def segment_path(folder: Path, file: str) -> Path:
+    """A segment by its name in the manifest, e.g. `press/20261122T160000-17.parquet`."""
+    return folder / "segments" / file
+
+
+def class_folder(machine_class: str) -> str:
+    """A class name that every file system takes.
+
+    >>> class_folder("press/big")
+    'press%2Fbig'
+    """
+    return quote(machine_class, safe="")
+
+
+def open_hot(folder: Path) -> sqlite3.Connection:
+    """The writer's connection; creates folder and tables when they are not there."""
+    (folder / "segments").mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(hot_path(folder), isolation_level=None, check_same_thread=False, timeout=15.0)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA journal_size_limit={64 * 2**20}")
+        version = _checked_format(connection, folder)
+        if version == 0:
+            with transaction(connection):
+                for statement in TABLES.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version={FORMAT}")
+        sync_folder(folder)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_hot_to_read(folder: Path) -> sqlite3.Connection:
+    """A connection that cannot write; raises Unavailable when there is no store yet."""
+    path = hot_path(folder)
+    if not path.exists():
+        raise Unavailable(f"There is no store at {folder} yet. Start `linewright ingest` (or `linewright run`) first.")
+    connection = sqlite3.connect(
+        f"file:{quote(str(path.absolute()))}?mode=ro",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=5.0,
+    )
+    try:
+        if _checked_format(connection, folder) == 0:
+            raise Unavailable(f"The store at {folder} is just being created. Try again in a moment.")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, durable on leaving."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def reaching(folder: Path) -> Iterator[None]:
+    """Turn what disk and database throw into Unavailable."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, pa.ArrowException) as error:
+        raise Unavailable(
+            f"Cannot use the store at {folder} ({error}). Is the folder there, writable and its disk not full? "
+            "Nothing that was acknowledged is lost; unacknowledged messages stay with the broker."
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _checked_format(connection: sqlite3.Connection, folder: Path) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > FORMAT:
+        raise Unavailable(
+            f"The store at {folder} is of format {version}; this version reads up to {FORMAT}. "
+            "Run the newer Linewright that wrote it."
+        )
+    return version

@@ -1,0 +1,151 @@
+"""The account of every message: per run and topic filter, in the same transaction as the readings."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plant.signals import Batch, LedgerLine, Receipt
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What became of a batch, by filter. (filter,) each"""
+
+    stored: Counts
+    duplicate: Counts
+    quarantined: Counts
+    samples_stored: Counts
+    samples_duplicate: Counts
+    samples_quarantined: Counts
+
+    def receipt(self) -> Receipt:
+        """The sums."""
+        return Receipt(
+            stored=int(self.stored.sum()),
+            duplicate=int(self.duplicate.sum()),
+            quarantined=int(self.quarantined.sum()),
+            samples_stored=int(self.samples_stored.sum()),
+            samples_duplicate=int(self.samples_duplicate.sum()),
+            samples_quarantined=int(self.samples_quarantined.sum()),
+        )
+
+
+def outcome_of(batch: Batch, new: Counts, duplicate: Counts) -> Outcome:
+    """Settle each message: quarantined with any rejection, else stored with anything new, else duplicate.
+
+    Args:
+        batch: The messages with their filters and rejections.
+        new: New or revised samples of each message. (message,)
+        duplicate: Samples of each message that were there before. (message,)
+    """
+    filters = np.asarray(batch.message_filter, dtype=np.int64)
+    rejected = np.zeros(batch.messages, dtype=np.int64)
+    for rejection in batch.rejections:
+        rejected[rejection.message] += rejection.samples
+    bad = np.zeros(batch.messages, dtype=bool)
+    bad[[rejection.message for rejection in batch.rejections]] = True
+    good = ~bad & (new > 0)
+
+    def by_filter(weights: NDArray[np.int64] | NDArray[np.bool_]) -> Counts:
+        return np.bincount(filters, weights=weights, minlength=len(batch.filters)).astype(np.int64)
+
+    return Outcome(
+        stored=by_filter(good),
+        duplicate=by_filter(~bad & ~good),
+        quarantined=by_filter(bad),
+        samples_stored=by_filter(new),
+        samples_duplicate=by_filter(duplicate),
+        samples_quarantined=by_filter(rejected),
+    )
+
+
+def begin_run(connection: sqlite3.Connection, filters: Sequence[str], *, at_us: int) -> str:
+    """Close the runs that never ended, and open a new one; returns its identifier."""
+    close_runs(connection, at_us=at_us)
+    newest = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'runs'").fetchone()
+    run = f"run-{int(newest[0]) + 1}"
+    ensure_run(connection, run, filters, at_us=at_us)
+    return run
+
+
+def ensure_run(connection: sqlite3.Connection, run: str, filters: Iterable[str], *, at_us: int) -> None:
+    """Have a line for each filter of a run."""
+    connection.execute("INSERT INTO runs (run, started_us) VALUES (?, ?) ON CONFLICT DO NOTHING", (run, at_us))
+    connection.executemany(
+        "INSERT INTO counts (run, filter) VALUES (?, ?) ON CONFLICT DO NOTHING", [(run, name) for name in filters]
+    )
+
+
+def close_runs(connection: sqlite3.Connection, *, at_us: int, run: str | None = None) -> None:
+    """End one run, or all that are open.
+
+    What was read from the wire and never settled was never acknowledged: it is counted as abandoned, and counts as
+    received again when the broker sends it again.
+    """
+    chosen = "ended_us IS NULL AND (?1 IS NULL OR run = ?1)"
+    connection.execute(
+        f"""UPDATE counts SET abandoned = MAX(received - stored - duplicate - quarantined, 0),
+              received = stored + duplicate + quarantined
+            WHERE run IN (SELECT run FROM runs WHERE {chosen})""",  # noqa: S608 - a constant
+        (run,),
+    )
+    connection.execute(f"UPDATE runs SET ended_us = ?2 WHERE {chosen}", (run, at_us))  # noqa: S608 - a constant
+
+
+def note_received(connection: sqlite3.Connection, run: str, filters: Sequence[str], received: Sequence[int]) -> None:
+    """Raise the counts of messages read from the wire."""
+    connection.executemany(
+        "UPDATE counts SET received = MAX(received, ?, stored + duplicate + quarantined) WHERE run = ? AND filter = ?",
+        [(int(count), run, name) for name, count in zip(filters, received, strict=True)],
+    )
+
+
+def settle(connection: sqlite3.Connection, batch: Batch, outcome: Outcome) -> None:
+    """Add a batch's outcome and its counts of received messages."""
+    columns = (outcome.stored, outcome.duplicate, outcome.quarantined)
+    samples = (outcome.samples_stored, outcome.samples_duplicate, outcome.samples_quarantined)
+    connection.executemany(
+        """UPDATE counts SET stored = stored + ?, duplicate = duplicate + ?, quarantined = quarantined + ?,
+             samples_stored = samples_stored + ?, samples_duplicate = samples_duplicate + ?,
+             samples_quarantined = samples_quarantined + ? WHERE run = ? AND filter = ?""",
+        [
+            (*(int(column[index]) for column in (*columns, *samples)), batch.run, name)
+            for index, name in enumerate(batch.filters)
+        ],
+    )
+    note_received(connection, batch.run, batch.filters, [int(count) for count in batch.received])
+
+
+def reclassify(connection: sqlite3.Connection, run: str, name: str, *, messages: int, samples: int) -> None:
+    """Move what sealing found to be there already from stored to duplicate."""
+    connection.execute(
+        """UPDATE counts SET stored = stored - ?1, duplicate = duplicate + ?1, samples_stored = samples_stored - ?2,
+             samples_duplicate = samples_duplicate + ?2 WHERE run = ?3 AND filter = ?4""",
+        (messages, samples, run, name),
+    )
+
+
+def lines(connection: sqlite3.Connection) -> list[LedgerLine]:
+    """The account of each filter over all runs, in the order in which the filters first appeared."""
+    rows = connection.execute(
+        """SELECT filter, SUM(received), SUM(stored), SUM(duplicate), SUM(quarantined), SUM(samples_stored),
+             SUM(samples_duplicate), SUM(samples_quarantined) FROM counts GROUP BY filter ORDER BY MIN(rowid)"""
+    )
+    return [
+        LedgerLine(
+            filter=row[0],
+            received=row[1],
+            stored=row[2],
+            duplicate=row[3],
+            quarantined=row[4],
+            samples_stored=row[5],
+            samples_duplicate=row[6],
+            samples_quarantined=row[7],
+        )
+        for row in rows
+    ]

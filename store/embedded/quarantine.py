@@ -1,0 +1,116 @@
+"""Messages that could not be stored whole, with the reason; bounded, and never dropped in silence."""
+
+import logging
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plant.signals import Batch, RejectionReason
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QuarantinedMessage:
+    """A rejected message as it came."""
+
+    item: int
+    """Number to remove it with; increases."""
+    run: str
+    filter: str
+    topic: str
+    payload: bytes
+    received_at_us: int
+    """[µs UTC, plant clock]"""
+    reason: RejectionReason
+    detail: str
+    """A sentence for a person."""
+    samples: int
+    """Samples of the message that could not be stored."""
+
+
+COLUMNS = "id, run, filter, topic, payload, received_us, reason, detail, samples"
+
+
+def keep(connection: sqlite3.Connection, batch: Batch) -> int:
+    """Add a batch's rejections; returns their size [byte]."""
+    connection.executemany(
+        "INSERT INTO quarantine (run, filter, topic, payload, received_us, reason, detail, samples) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                batch.run,
+                batch.filters[batch.message_filter[rejection.message]],
+                rejection.topic,
+                rejection.payload,
+                rejection.received_at_us,
+                rejection.reason.value,
+                rejection.detail,
+                rejection.samples,
+            )
+            for rejection in batch.rejections
+        ],
+    )
+    return sum(len(rejection.payload) for rejection in batch.rejections)
+
+
+def size(connection: sqlite3.Connection) -> int:
+    """Bytes of payload in quarantine."""
+    return int(connection.execute("SELECT COALESCE(SUM(LENGTH(payload)), 0) FROM quarantine").fetchone()[0])
+
+
+def trim(connection: sqlite3.Connection, *, held_bytes: int, max_bytes: int) -> int:
+    """Drop the oldest until the rest fits, counting them in the ledger; returns the size left [byte]."""
+    if held_bytes <= max_bytes:
+        return held_bytes
+    dropped: list[int] = []
+    rows = connection.execute("SELECT id, run, filter, LENGTH(payload) FROM quarantine ORDER BY id").fetchall()
+    for item, run, name, length in rows:
+        if held_bytes <= max_bytes:
+            break
+        connection.execute("DELETE FROM quarantine WHERE id = ?", (item,))
+        connection.execute("UPDATE counts SET dropped = dropped + 1 WHERE run = ? AND filter = ?", (run, name))
+        dropped.append(item)
+        held_bytes -= length
+    log.warning(
+        "quarantine_dropped",
+        extra={"messages": len(dropped), "oldest": dropped[0], "newest": dropped[-1], "limit_bytes": max_bytes},
+    )
+    return held_bytes
+
+
+def listed(connection: sqlite3.Connection, *, limit: int) -> list[QuarantinedMessage]:
+    """Messages in quarantine, newest first."""
+    rows = connection.execute(f"SELECT {COLUMNS} FROM quarantine ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608
+    return [_message(row) for row in rows]
+
+
+def one(connection: sqlite3.Connection, item: int) -> QuarantinedMessage | None:
+    """One message, or None."""
+    row = connection.execute(f"SELECT {COLUMNS} FROM quarantine WHERE id = ?", (item,)).fetchone()  # noqa: S608
+    return None if row is None else _message(row)
+
+
+def remove(connection: sqlite3.Connection, items: Sequence[int]) -> int:
+    """Take messages out; returns how many were there."""
+    return sum(connection.execute("DELETE FROM quarantine WHERE id = ?", (item,)).rowcount for item in items)
+
+
+def dropped(connection: sqlite3.Connection) -> int:
+    """Messages dropped since the store began because the quarantine was full."""
+    return int(connection.execute("SELECT COALESCE(SUM(dropped), 0) FROM counts").fetchone()[0])
+
+
+def _message(row: tuple[int, str, str, str, bytes, int, str, str, int]) -> QuarantinedMessage:
+    item, run, name, topic, payload, received_us, reason, detail, samples = row
+    return QuarantinedMessage(
+        item=item,
+        run=run,
+        filter=name,
+        topic=topic,
+        payload=payload,
+        received_at_us=received_us,
+        reason=RejectionReason(reason),
+        detail=detail,
+        samples=samples,
+    )

@@ -1,0 +1,205 @@
+"""Reading an embedded store, from any number of processes, also while it is being written."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from plant.assets import Plant
+from plant.clock import microseconds
+from plant.signals import Aggregation, LastValue, LedgerLine, Window
+from store.contract import Aggregations
+from store.embedded import last_values, ledger, quarantine
+from store.embedded.columns import KEYS, ClassColumns, columns_of, together, unpacked
+from store.embedded.layout import open_hot_to_read, reaching
+from store.embedded.quarantine import QuarantinedMessage
+from store.embedded.segments import Segment, manifest, read_segment
+from store.embedded.windows import (
+    Frame,
+    raw_window,
+    readings_by_machine,
+    stepped_window,
+)
+
+ATTEMPTS = 3
+"""A read that took longer than files are kept after leaving the manifest starts again, so often."""
+
+
+def open_reader(folder: Path, *, plant: Plant) -> "EmbeddedReader":
+    """Open a store for reading; Unavailable when there is none yet."""
+    return EmbeddedReader(folder, plant=plant)
+
+
+class EmbeddedReader:
+    """Answers from one consistent view at a time: the manifest's files and the hot rows of one transaction.
+
+    Safe to share between threads. Hot rows are kept decoded between calls, as far as they are still hot.
+    """
+
+    def __init__(self, folder: Path, *, plant: Plant) -> None:
+        self._folder = folder
+        self._plant = plant
+        self._columns = {machine_class.name: columns_of(machine_class) for machine_class in plant.classes}
+        self._lock = threading.Lock()
+        self._hot: dict[str, tuple[list[int], Any]] = {}
+        with reaching(folder):
+            self._connection = open_hot_to_read(folder)
+
+    def read(
+        self,
+        machines: Sequence[str],
+        *,
+        signals: Sequence[str] | None = None,
+        start: datetime,
+        end: datetime,
+        step: timedelta | None = None,
+        aggregation: Aggregations = Aggregation.MEAN,
+        as_of: datetime | None = None,
+    ) -> dict[str, Window]:
+        """See `store.contract.TimeSeriesStore.read`."""
+        frame = Frame(start=start, end=end, step=step, as_of=as_of)
+        by_class: dict[str, list[str]] = {}
+        for machine in dict.fromkeys(machines):
+            found = self._plant.machine_index.get(machine)
+            by_class.setdefault("" if found is None else found.machine_class, []).append(machine)
+        unknown = by_class.pop("", [])
+        wanted = self._wanted(tuple(by_class) or tuple(self._columns), signals)
+        nothing = _all_of(wanted)
+        windows = {machine: raw_window(machine, None, frame, columns=nothing) for machine in unknown}
+        for machine_class, names in by_class.items():
+            windows |= self._read_class(names, wanted[machine_class], frame, aggregation)
+        return {machine: windows[machine] for machine in machines}
+
+    def last_values(self, machines: Sequence[str] | None = None) -> list[LastValue]:
+        """The newest value of each signal, as persisted at most a second after its batch."""
+        with self._lock, reaching(self._folder):
+            entries = last_values.stored(self._connection)
+        return last_values.listed(entries, machines)
+
+    def ledger(self) -> list[LedgerLine]:
+        """The account of each topic filter, over all runs."""
+        with self._lock, reaching(self._folder):
+            return ledger.lines(self._connection)
+
+    def quarantine(self, limit: int = 100) -> list[QuarantinedMessage]:
+        """Rejected messages, newest first."""
+        with self._lock, reaching(self._folder):
+            return quarantine.listed(self._connection, limit=limit)
+
+    def quarantine_item(self, item: int) -> QuarantinedMessage | None:
+        """One rejected message, or None."""
+        with self._lock, reaching(self._folder):
+            return quarantine.one(self._connection, item)
+
+    def quarantine_dropped(self) -> int:
+        """Rejected messages that are gone because the quarantine was full."""
+        with self._lock, reaching(self._folder):
+            return quarantine.dropped(self._connection)
+
+    def version(self) -> int:
+        """A number that changes when something was committed; to poll cheaply."""
+        with self._lock, reaching(self._folder):
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the connection; safe to call twice."""
+        with self._lock:
+            self._connection.close()
+            self._hot.clear()
+
+    def _wanted(self, classes: Sequence[str], signals: Sequence[str] | None) -> dict[str, ClassColumns]:
+        """The wanted columns of each class; a signal must be in at least one of them."""
+        columns = {name: self._columns[name] for name in classes}
+        if signals is None:
+            return columns
+        known = {signal for each in columns.values() for signal in each.signals}
+        if missing := sorted(set(signals) - known):
+            raise KeyError(
+                f"No signal {', '.join(missing)} on machines of class {', '.join(columns)}; "
+                f"there are {', '.join(sorted(known))}."
+            )
+        return {
+            name: ClassColumns(
+                name=name,
+                numbers=tuple(signal for signal in each.numbers if signal in signals),
+                counters=each.counters,
+                texts=tuple(signal for signal in each.texts if signal in signals),
+            )
+            for name, each in columns.items()
+        }
+
+    def _read_class(
+        self, machines: list[str], columns: ClassColumns, frame: Frame, aggregation: Aggregations
+    ) -> dict[str, Window]:
+        with reaching(self._folder):
+            table = self._table(machines, columns, frame)
+        found = {} if table is None else readings_by_machine(table, machines=machines, columns=columns, frame=frame)
+        if frame.step is None:
+            return {m: raw_window(m, found.get(m), frame, columns=columns) for m in machines}
+        return {m: stepped_window(m, found.get(m), frame, columns=columns, aggregation=aggregation) for m in machines}
+
+    def _table(self, machines: list[str], columns: ClassColumns, frame: Frame) -> Any | None:
+        """All rows that may be in the frame, oldest writing first."""
+        for attempt in range(ATTEMPTS):
+            segments, hot = self._view(columns.name, frame)
+            try:
+                return self._gather(segments, hot, machines, columns, frame)
+            except FileNotFoundError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        return None
+
+    def _gather(
+        self, segments: list[Segment], hot: Any | None, machines: list[str], columns: ClassColumns, frame: Frame
+    ) -> Any | None:
+        ranges = {machine: (microseconds(frame.start), microseconds(frame.end) - 1) for machine in machines}
+        signals = frozenset(columns.signals)
+        tables = [
+            table
+            for segment in segments
+            for table in read_segment(self._folder, segment, ranges=ranges, signals=signals)
+        ]
+        if hot is not None:
+            tables.append(hot.select([name for name in hot.column_names if name in KEYS or name in signals]))
+        return together(tables) if tables else None
+
+    def _view(self, machine_class: str, frame: Frame) -> tuple[list[Segment], Any | None]:
+        """Manifest and hot rows of one read transaction."""
+        start_us, end_us = microseconds(frame.start), microseconds(frame.end)
+        with self._lock:
+            self._connection.execute("BEGIN")
+            try:
+                segments = manifest(self._connection, machine_class, start_us=start_us, end_us=end_us)
+                hot = self._hot_rows(machine_class)
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("COMMIT")
+        return segments, hot
+
+    def _hot_rows(self, machine_class: str) -> Any | None:
+        """The hot part of a class; only what is new since the last call is decoded."""
+        rows = self._connection.execute("SELECT id FROM batches WHERE class = ? ORDER BY id", (machine_class,))
+        numbers = [number for (number,) in rows]
+        known, table = self._hot.get(machine_class, ([], None))
+        if numbers[: len(known)] != known:
+            known, table = [], None
+        if len(known) < len(numbers):
+            fresh = self._connection.execute(
+                "SELECT body FROM batches WHERE class = ? AND id >= ? ORDER BY id",
+                (machine_class, numbers[len(known)]),
+            )
+            tables = [unpacked(body) for (body,) in fresh]
+            table = together(tables if table is None else [table, *tables])
+        self._hot[machine_class] = (numbers, table)
+        return table
+
+
+def _all_of(classes: Mapping[str, ClassColumns]) -> ClassColumns:
+    """The columns of several classes, each once."""
+    return ClassColumns(
+        name="",
+        numbers=tuple(dict.fromkeys(name for columns in classes.values() for name in columns.numbers)),
+        counters=frozenset(),
+        texts=tuple(dict.fromkeys(name for columns in classes.values() for name in columns.texts)),
+    )

@@ -1,0 +1,243 @@
+"""From stored rows to windows: revisions resolved, readings brought onto a grid. Pure functions on arrays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plant.clock import microseconds
+from plant.signals import Aggregation, Quality, Window
+from store.contract import Aggregations
+from store.embedded.columns import ClassColumns, as_numbers, as_text, machine_codes
+
+Floats = NDArray[np.float64]
+Instants = NDArray[np.int64]
+Texts = NDArray[np.object_]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Readings:
+    """Rows of one machine, `observed_at` non-decreasing, of equal instants the one received last at the end."""
+
+    observed: Instants
+    numbers: Mapping[str, Floats]
+    texts: Mapping[str, Texts]
+    quality: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frame:
+    """What a window looks like, whoever reported."""
+
+    start: datetime
+    end: datetime
+    step: timedelta | None
+    as_of: datetime | None
+
+
+def no_readings(columns: ClassColumns) -> Readings:
+    """Rows of a machine that reported nothing."""
+    return Readings(
+        observed=np.empty(0, np.int64),
+        numbers={name: _nothing(0) for name in columns.numbers},
+        texts={name: _no_words(0) for name in columns.texts},
+        quality=np.empty(0, np.uint8),
+    )
+
+
+def readings_by_machine(
+    table: Any, *, machines: Sequence[str], columns: ClassColumns, frame: Frame
+) -> dict[str, Readings]:
+    """The rows of a table inside a frame, sorted, by machine.
+
+    Args:
+        table: Rows in the store's form, in the order in which they were written.
+        machines: The machines wanted.
+        columns: The signals wanted; those that the table lacks were never reported.
+        frame: Range and `as_of`.
+    """
+    observed, received = table["observed_at"].to_numpy(), table["received_at"].to_numpy()
+    inside = (observed >= microseconds(frame.start)) & (observed < microseconds(frame.end))
+    if frame.as_of is not None:
+        inside &= received <= microseconds(frame.as_of)
+    codes, names = machine_codes(table)
+    inside &= np.isin(names, machines)[codes]
+    rows = np.flatnonzero(inside)
+    order = rows[np.lexsort((received[rows], observed[rows], codes[rows]))]
+    if len(order) == 0:
+        return {}
+    present = set(table.column_names)
+    numbers = {n: as_numbers(table[n])[order] for n in columns.numbers if n in present}
+    texts = {n: _words(table[n])[order] for n in columns.texts if n in present}
+    quality, observed, codes = table["quality"].to_numpy()[order], observed[order], codes[order]
+    bounds = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
+    return {
+        names[codes[low]]: Readings(
+            observed=observed[low:high],
+            numbers={n: numbers[n][low:high] if n in numbers else _nothing(high - low) for n in columns.numbers},
+            texts={n: texts[n][low:high] if n in texts else _no_words(high - low) for n in columns.texts},
+            quality=quality[low:high],
+        )
+        for low, high in pairwise(bounds)
+    }
+
+
+def raw_window(machine: str, readings: Readings | None, frame: Frame, *, columns: ClassColumns) -> Window:
+    """The readings as they are; instants at which no wanted signal was reported are left out."""
+    readings = no_readings(columns) if readings is None else newest_of_each(readings)
+    told = np.zeros(len(readings.observed), dtype=bool)
+    for numbers in readings.numbers.values():
+        told |= ~np.isnan(numbers)
+    for words in readings.texts.values():
+        told |= words != np.array(None)
+    if told.all():
+        return _window(machine, frame, readings)
+    return _window(
+        machine,
+        frame,
+        Readings(
+            observed=readings.observed[told],
+            numbers={name: numbers[told] for name, numbers in readings.numbers.items()},
+            texts={name: words[told] for name, words in readings.texts.items()},
+            quality=readings.quality[told],
+        ),
+    )
+
+
+def stepped_window(
+    machine: str, readings: Readings | None, frame: Frame, *, columns: ClassColumns, aggregation: Aggregations
+) -> Window:
+    """One value per step of the grid anchored at the epoch; steps in which nothing was reported are NaN or None."""
+    readings = no_readings(columns) if readings is None else newest_of_each(readings)
+    grid = grid_of(frame)
+    count = len(grid)
+    step_of = readings.observed // _step_us(frame) - (grid[0] // _step_us(frame) if count else 0)
+    flags = np.zeros(count, dtype=np.uint8)
+    np.bitwise_or.at(flags, step_of, readings.quality)
+    flags[np.bincount(step_of, minlength=count) == 0] |= np.uint8(Quality.GAP)
+    return _window(
+        machine,
+        frame,
+        Readings(
+            observed=grid,
+            numbers={
+                name: aggregated(numbers, step_of, count, aggregation_of(name, columns, aggregation))
+                for name, numbers in readings.numbers.items()
+            },
+            texts={name: last_words(words, step_of, count) for name, words in readings.texts.items()},
+            quality=flags,
+        ),
+    )
+
+
+def grid_of(frame: Frame) -> Instants:
+    """Starts of the steps that touch [start, end). [µs UTC] (step,)"""
+    step_us = _step_us(frame)
+    first = microseconds(frame.start) // step_us
+    past = -(-microseconds(frame.end) // step_us)
+    return np.arange(first, max(past, first), dtype=np.int64) * step_us
+
+
+def newest_of_each(readings: Readings) -> Readings:
+    """One row per instant: of each signal the value that was received last."""
+    fresh = np.diff(readings.observed, prepend=readings.observed[:1] - 1) != 0
+    if fresh.all():
+        return readings
+    group = np.cumsum(fresh) - 1
+    count = int(group[-1]) + 1
+    last = np.append(np.flatnonzero(fresh)[1:] - 1, len(fresh) - 1)
+    return Readings(
+        observed=readings.observed[fresh],
+        numbers={n: aggregated(v, group, count, Aggregation.LAST) for n, v in readings.numbers.items()},
+        texts={n: last_words(words, group, count) for n, words in readings.texts.items()},
+        quality=readings.quality[last],
+    )
+
+
+def aggregation_of(signal: str, columns: ClassColumns, aggregation: Aggregations) -> Aggregation:
+    """What holds for a numeric signal: its own entry, else the one for all gauges; counters take the last value."""
+    if isinstance(aggregation, Aggregation):
+        return Aggregation.LAST if signal in columns.counters else aggregation
+    return aggregation.get(signal, Aggregation.LAST if signal in columns.counters else Aggregation.MEAN)
+
+
+def aggregated(numbers: Floats, step_of: Instants, count: int, how: Aggregation) -> Floats:
+    """One number per step from the numbers that are there; NaN for a step without any.
+
+    Args:
+        numbers: NaN where nothing was reported. (row,)
+        step_of: Index of each row's step, non-decreasing. (row,)
+        count: How many steps there are.
+        how: What to make of the numbers of one step.
+
+    >>> aggregated(np.array([1.0, 3.0, np.nan, 5.0]), np.array([0, 0, 1, 2]), 4, Aggregation.MEAN)
+    array([ 2., nan,  5., nan])
+    """
+    result = np.full(count, np.nan)
+    there = ~np.isnan(numbers)
+    numbers, step_of = numbers[there], step_of[there]
+    if len(numbers) == 0:
+        return result
+    starts = np.flatnonzero(np.diff(step_of, prepend=step_of[0] - 1))
+    steps = step_of[starts]
+    ends = np.append(starts[1:], len(step_of))
+    if how is Aggregation.LAST:
+        result[steps] = numbers[ends - 1]
+    elif how is Aggregation.MIN:
+        result[steps] = np.minimum.reduceat(numbers, starts)
+    elif how is Aggregation.MAX:
+        result[steps] = np.maximum.reduceat(numbers, starts)
+    elif how is Aggregation.SUM:
+        result[steps] = np.add.reduceat(numbers, starts)
+    else:
+        result[steps] = np.add.reduceat(numbers, starts) / (ends - starts)
+    return result
+
+
+def last_words(words: Texts, step_of: Instants, count: int) -> Texts:
+    """The last word of each step; None for a step without any."""
+    result = _no_words(count)
+    rows = np.flatnonzero(words != np.array(None))
+    if len(rows):
+        last = np.append(np.flatnonzero(np.diff(step_of[rows])), len(rows) - 1)
+        result[step_of[rows[last]]] = words[rows[last]]
+    return result
+
+
+def _window(machine: str, frame: Frame, readings: Readings) -> Window:
+    return Window(
+        machine=machine,
+        start=frame.start,
+        end=frame.end,
+        step=frame.step,
+        as_of=frame.as_of,
+        observed_at=readings.observed,
+        values=readings.numbers,
+        states=readings.texts,
+        quality=readings.quality,
+    )
+
+
+def _step_us(frame: Frame) -> int:
+    if frame.step is None or frame.step <= timedelta(0):
+        raise ValueError(f"A step is longer than nothing; found {frame.step}.")
+    return round(frame.step / timedelta(microseconds=1))
+
+
+def _words(column: Any) -> Texts:
+    array = as_text(column)
+    words = np.array([*array.dictionary.to_pylist(), None], dtype=object)
+    found: Texts = words[array.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+    return found
+
+
+def _nothing(count: int) -> Floats:
+    return np.full(count, np.nan)
+
+
+def _no_words(count: int) -> Texts:
+    return np.full(count, None, dtype=object)

@@ -1,0 +1,385 @@
+"""Writing an embedded store: one process, each batch one durable transaction."""
+
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from plant.assets import Plant
+from plant.clock import PlantClock, microseconds
+from plant.errors import Unavailable
+from plant.signals import Aggregation, Batch, LastValue, LedgerLine, Receipt, Window
+from store.contract import Aggregations
+from store.embedded import ledger, quarantine, sealing
+from store.embedded.columns import ORIGIN, ClassColumns, columns_of, incoming, packed, reported, without
+from store.embedded.keys import Comparison, RecentKeys
+from store.embedded.last_values import LastValues
+from store.embedded.layout import open_hot, reaching, transaction
+from store.embedded.ledger import Outcome
+from store.embedded.lock import WriterLock
+from store.embedded.quarantine import QuarantinedMessage
+from store.embedded.reader import EmbeddedReader
+from store.embedded.segments import manifest, retire
+from store.settings import StoreSettings
+
+log = logging.getLogger(__name__)
+
+SEAL_AGAIN_S = 30.0
+"""After sealing failed, wall time until it is tried again [s]."""
+
+
+def open_writer(
+    folder: Path, *, plant: Plant, clock: PlantClock, settings: StoreSettings | None = None
+) -> "EmbeddedWriter":
+    """Open a store for writing, creating it when it is not there.
+
+    Runs that a killed writer left open are closed, half-written files removed, recent keys rebuilt.
+
+    Raises:
+        Unavailable: another process is writing it (the text says which), or the folder cannot be used.
+    """
+    return EmbeddedWriter(folder, plant=plant, clock=clock, settings=settings or StoreSettings())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HotPart:
+    """How much of a class is not sealed yet."""
+
+    rows: int = 0
+    bytes: int = 0
+    start_us: int = 2**62
+    end_us: int = -(2**62)
+
+    def grown(self, *, rows: int, size: int, start_us: int, end_us: int) -> "HotPart":
+        """With some rows more."""
+        return HotPart(
+            rows=self.rows + rows,
+            bytes=self.bytes + size,
+            start_us=min(self.start_us, start_us),
+            end_us=max(self.end_us, end_us),
+        )
+
+    def is_due(self, settings: StoreSettings) -> bool:
+        """Whether it is worth a segment."""
+        long_enough = self.end_us - self.start_us >= settings.seal_span_s * 1e6
+        return (long_enough and self.rows >= settings.seal_rows) or self.bytes >= settings.seal_bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """One table of a batch, compared with what was there."""
+
+    machine_class: str
+    rows: Any
+    """What is new or revised, with `filter` and `message`."""
+    comparison: Comparison
+    new: NDArray[np.int64]
+    """New samples of each message. (message,)"""
+    duplicate: NDArray[np.int64]
+    """(message,)"""
+
+
+class EmbeddedWriter:
+    """The one writer of a folder; it also answers everything that a reader does. Safe to share between threads."""
+
+    def __init__(self, folder: Path, *, plant: Plant, clock: PlantClock, settings: StoreSettings) -> None:
+        self._folder, self._clock, self._settings = folder, clock, settings
+        self._columns = {machine_class.name: columns_of(machine_class) for machine_class in plant.classes}
+        self._keys = {name: RecentKeys(window_rows=settings.window_rows) for name in self._columns}
+        self._hot = {name: HotPart() for name in self._columns}
+        self._last = LastValues()
+        self._runs: dict[str, tuple[str, ...]] = {}
+        self._mutex = threading.RLock()
+        self._persisted_s = -1e9
+        self._seal_after_s = -1e9
+        self._closed = False
+        with reaching(folder):
+            self._lock = WriterLock(folder)
+            try:
+                self._connection = open_hot(folder)
+                self._recover()
+                self._reader = EmbeddedReader(folder, plant=plant)
+            except BaseException:
+                self._lock.release()
+                raise
+
+    def write(self, batch: Batch) -> Receipt:
+        """See `store.contract.TimeSeriesStore.write`; seals what is due afterwards."""
+        with self._mutex, reaching(self._folder):
+            parts = [self._prepare(batch, name, table) for name, table in batch.tables.items() if len(table)]
+            none = np.zeros(batch.messages, dtype=np.int64)
+            outcome = ledger.outcome_of(
+                batch, sum((part.new for part in parts), none), sum((part.duplicate for part in parts), none)
+            )
+            self._commit(batch, outcome, [part for part in parts if len(part.rows)])
+            self._seal_due()
+            return outcome.receipt()
+
+    def begin_run(self, filters: Sequence[str]) -> str:
+        """Open the account of a new run of the ingestor; runs that never ended are closed. Returns its identifier."""
+        with self._mutex, reaching(self._folder), transaction(self._connection):
+            run = ledger.begin_run(self._connection, filters, at_us=self._clock.now_us())
+            self._runs = {run: tuple(filters)}
+            return run
+
+    def note_received(self, run: str, counts: Sequence[int] | NDArray[np.int64]) -> None:
+        """Messages read from the wire so far in this run, by filter in the order of `begin_run`."""
+        with self._mutex, reaching(self._folder), transaction(self._connection):
+            received = [int(count) for count in counts]
+            ledger.note_received(self._connection, run, self._runs[run], received)
+            self._last.persist(self._connection)
+        self._last.persisted()
+
+    def end_run(self, run: str) -> None:
+        """Close the account of a run; what it read and did not settle was not acknowledged and is sent again."""
+        with self._mutex, reaching(self._folder), transaction(self._connection):
+            ledger.close_runs(self._connection, at_us=self._clock.now_us(), run=run)
+
+    def seal(self) -> int:
+        """Seal everything now, merge small segments, persist last values; returns the rows sealed."""
+        with self._mutex, reaching(self._folder):
+            rows = sum(self._seal_class(name) for name in self._columns)
+            self._persist_last_values()
+            return rows
+
+    def retain(self, older_than: datetime) -> int:
+        """Let go of segments whose newest reading is older; returns how many."""
+        with self._mutex, reaching(self._folder):
+            gone = [
+                segment
+                for name in self._columns
+                for segment in manifest(self._connection, name)
+                if segment.end_us < microseconds(older_than)
+            ]
+            with transaction(self._connection):
+                for segment in gone:
+                    retire(self._connection, segment, wall_us=_wall_us())
+            return len(gone)
+
+    def quarantine_remove(self, items: Sequence[int]) -> int:
+        """Take messages out of quarantine; returns how many were there."""
+        with self._mutex, reaching(self._folder), transaction(self._connection):
+            count = quarantine.remove(self._connection, items)
+            self._quarantined_bytes = quarantine.size(self._connection)
+            return count
+
+    def read(
+        self,
+        machines: Sequence[str],
+        *,
+        signals: Sequence[str] | None = None,
+        start: datetime,
+        end: datetime,
+        step: timedelta | None = None,
+        aggregation: Aggregations = Aggregation.MEAN,
+        as_of: datetime | None = None,
+    ) -> dict[str, Window]:
+        """See `store.contract.TimeSeriesStore.read`."""
+        return self._reader.read(
+            machines, signals=signals, start=start, end=end, step=step, aggregation=aggregation, as_of=as_of
+        )
+
+    def last_values(self, machines: Sequence[str] | None = None) -> list[LastValue]:
+        """The newest value of each signal."""
+        with self._mutex:
+            return self._last.listed(machines)
+
+    def ledger(self) -> list[LedgerLine]:
+        """The account of each topic filter, over all runs."""
+        return self._reader.ledger()
+
+    def quarantine(self, limit: int = 100) -> list[QuarantinedMessage]:
+        """Rejected messages, newest first."""
+        return self._reader.quarantine(limit)
+
+    def quarantine_item(self, item: int) -> QuarantinedMessage | None:
+        """One rejected message, or None."""
+        return self._reader.quarantine_item(item)
+
+    def quarantine_dropped(self) -> int:
+        """Rejected messages that are gone because the quarantine was full."""
+        return self._reader.quarantine_dropped()
+
+    def version(self) -> int:
+        """A number that changes when something was committed."""
+        return self._reader.version()
+
+    def close(self) -> None:
+        """Persist last values, close open runs, let the next writer in; safe to call twice."""
+        with self._mutex:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                with reaching(self._folder):
+                    self._persist_last_values()
+                    with transaction(self._connection):
+                        ledger.close_runs(self._connection, at_us=self._clock.now_us())
+            finally:
+                self._reader.close()
+                self._connection.close()
+                self._lock.release()
+
+    def _recover(self) -> None:
+        """Bring memory and folder to what the manifest and the hot part say."""
+        with transaction(self._connection):
+            ledger.close_runs(self._connection, at_us=self._clock.now_us())
+        if orphans := sealing.remove_orphans(self._connection, self._folder):
+            log.info("orphans_removed", extra={"files": orphans})
+        self._unlink_retired()
+        self._quarantined_bytes = quarantine.size(self._connection)
+        self._last.load(self._connection)
+        for name, keys in self._keys.items():
+            rows = self._settings.window_rows
+            if (sealed := sealing.newest_rows(self._connection, self._folder, name, rows=rows)) is not None:
+                keys.add(sealed, keys.compare(sealed).merged)
+                keys.seal()
+            for batch in sealing.hot_batches(self._connection, name):
+                table = batch.table.drop_columns(list(ORIGIN))
+                keys.add(table, keys.compare(table).merged)
+                self._last.update(table)
+            self._hot[name] = _hot_part(self._connection, name)
+
+    def _prepare(self, batch: Batch, name: str, table: Any) -> Prepared:
+        rows = incoming(table, self._class_columns(name))
+        comparison = self._keys[name].compare(rows)
+        message = rows["message"].to_numpy()
+        total = np.bincount(message, weights=reported(rows), minlength=batch.messages).astype(np.int64)
+        duplicate = np.zeros(batch.messages, dtype=np.int64)
+        for row, signals in comparison.duplicates.items():
+            duplicate[message[row]] += len(signals)
+        return Prepared(
+            machine_class=name,
+            rows=without(rows, comparison.duplicates),
+            comparison=comparison,
+            new=total - duplicate,
+            duplicate=duplicate,
+        )
+
+    def _commit(self, batch: Batch, outcome: Outcome, parts: list[Prepared]) -> None:
+        rejected = {rejection.message for rejection in batch.rejections}
+        tables = [part.rows.drop_columns(["message"]) for part in parts]
+        bodies = [packed(_with_origin(part.rows, batch, rejected)) for part in parts]
+        before = [self._last.update(table) for table in tables]
+        due = time.monotonic() - self._persisted_s >= self._settings.last_values_every_s
+        quarantined_bytes = self._quarantined_bytes
+        try:
+            with transaction(self._connection):
+                if self._runs.get(batch.run) != batch.filters:
+                    ledger.ensure_run(self._connection, batch.run, batch.filters, at_us=self._clock.now_us())
+                ledger.settle(self._connection, batch, outcome)
+                for part, body in zip(parts, bodies, strict=True):
+                    _insert(self._connection, batch, part, body)
+                if batch.rejections:
+                    quarantined_bytes = quarantine.trim(
+                        self._connection,
+                        held_bytes=quarantined_bytes + quarantine.keep(self._connection, batch),
+                        max_bytes=self._settings.quarantine_max_bytes,
+                    )
+                if due:
+                    self._last.persist(self._connection)
+        except BaseException:
+            for entries in before:
+                self._last.restore(entries)
+            raise
+        self._runs.setdefault(batch.run, batch.filters)
+        self._quarantined_bytes = quarantined_bytes
+        if due:
+            self._last.persisted()
+            self._persisted_s = time.monotonic()
+        for part, table, body in zip(parts, tables, bodies, strict=True):
+            self._keys[part.machine_class].add(table, part.comparison.merged)
+            low, high = _span(table)
+            hot = self._hot[part.machine_class]
+            self._hot[part.machine_class] = hot.grown(rows=len(table), size=len(body), start_us=low, end_us=high)
+
+    def _seal_due(self) -> None:
+        """Seal the classes that are due. The batch is committed already: a failure is logged and tried again."""
+        if time.monotonic() < self._seal_after_s:
+            return
+        for name, hot in self._hot.items():
+            if hot.is_due(self._settings):
+                try:
+                    with reaching(self._folder):
+                        self._seal_class(name)
+                except Unavailable as error:
+                    self._seal_after_s = time.monotonic() + SEAL_AGAIN_S
+                    log.warning(
+                        "sealing_failed", extra={"machine_class": name, "why": str(error), "again_s": SEAL_AGAIN_S}
+                    )
+
+    def _seal_class(self, name: str) -> int:
+        started = time.perf_counter()
+        rows = sealing.seal_class(self._connection, self._folder, name)
+        self._hot[name] = HotPart()
+        self._keys[name].seal()
+        merged = 0
+        while count := sealing.merge_class(
+            self._connection, self._folder, name, settings=self._settings, wall_us=_wall_us()
+        ):
+            merged += count
+        self._unlink_retired()
+        if rows:
+            took = round(time.perf_counter() - started, 3)
+            log.info("sealed", extra={"machine_class": name, "rows": rows, "merged_files": merged, "took_s": took})
+            pa.default_memory_pool().release_unused()
+        return rows
+
+    def _unlink_retired(self) -> None:
+        before_us = _wall_us() - round(self._settings.unlink_after_s * 1e6)
+        sealing.unlink_retired(self._connection, self._folder, before_us=before_us)
+
+    def _persist_last_values(self) -> None:
+        if self._last.changed:
+            with transaction(self._connection):
+                self._last.persist(self._connection)
+            self._last.persisted()
+
+    def _class_columns(self, name: str) -> ClassColumns:
+        if name not in self._columns:
+            raise ValueError(f"The plant has no machine class {name}; there are {', '.join(self._columns)}.")
+        return self._columns[name]
+
+
+def _with_origin(rows: Any, batch: Batch, rejected: set[int]) -> Any:
+    """Rows with their filter, and with message -1 where the message counts as quarantined."""
+    message = rows["message"].to_numpy()
+    filters = pa.array(np.asarray(batch.message_filter)[message].astype(np.int16))
+    if rejected:
+        counted = np.where(np.isin(message, list(rejected)), -1, message).astype(np.int32)
+        rows = rows.set_column(rows.column_names.index("message"), "message", pa.array(counted))
+    return rows.append_column("filter", filters)
+
+
+def _insert(connection: sqlite3.Connection, batch: Batch, part: Prepared, body: bytes) -> None:
+    low, high = _span(part.rows)
+    connection.execute(
+        "INSERT INTO batches (class, run, filters, row_count, start_us, end_us, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (part.machine_class, batch.run, json.dumps(batch.filters), len(part.rows), low, high, body),
+    )
+
+
+def _span(table: Any) -> tuple[int, int]:
+    observed = table["observed_at"].to_numpy()
+    return int(observed.min()), int(observed.max())
+
+
+def _hot_part(connection: sqlite3.Connection, name: str) -> HotPart:
+    rows, size, start_us, end_us = connection.execute(
+        "SELECT SUM(row_count), SUM(LENGTH(body)), MIN(start_us), MAX(end_us) FROM batches WHERE class = ?", (name,)
+    ).fetchone()
+    return HotPart() if rows is None else HotPart(rows=rows, bytes=size, start_us=start_us, end_us=end_us)
+
+
+def _wall_us() -> int:
+    return time.time_ns() // 1000
