@@ -1,0 +1,1 @@
+"""The configuration: linewright.toml and the environment become the site that every process works on."""

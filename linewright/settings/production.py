@@ -1,0 +1,245 @@
+"""The sections on what is made, for whom, when and with what energy: `production`, `demand`, `calendar`, `tariff`."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from linewright.settings.plant import Name, Part
+from plant.production import (
+    Calendar,
+    Capability,
+    Closure,
+    Order,
+    PlanningPolicy,
+    Product,
+    Shift,
+    Stock,
+    Tariff,
+    TariffBand,
+)
+
+Hour = Annotated[int, Field(ge=0, le=23)]
+Weekday = Annotated[int, Field(ge=0, le=6)]
+Weekdays = Annotated[tuple[Weekday, ...], Field(min_length=1, description="Monday = 0 to Sunday = 6.")]
+EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
+
+
+def end_of_day(value: Any) -> Any:
+    """A date without a time means the end of that day."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime.combine(value + timedelta(days=1), time())
+    return value
+
+
+def in_utc(at: datetime, *, timezone: str) -> datetime:
+    """An instant in UTC; without an offset it is in the plant's local time."""
+    return (at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
+
+
+class ProductPart(Part):
+    """A thing that is sold."""
+
+    name: Name
+    label: str = Field(default="", max_length=80, description="What people call it; empty: its name.")
+    price: float = Field(ge=0, description="Sales price [currency/unit].")
+    holding_cost_per_unit_h: float = Field(default=0.0, ge=0, description="Of a unit in stock [currency/(unit h)].")
+    backlog_cost_per_unit_h: float = Field(
+        default=0.0, ge=0, description="Of a unit past its due date [currency/(unit h)]."
+    )
+    scrap_cost: float = Field(default=0.0, ge=0, description="Material lost with a scrapped unit [currency/unit].")
+
+    def word(self) -> Product:
+        """The product as the rooms know it."""
+        return Product(**{**self.model_dump(), "label": self.label or self.name})
+
+
+class CapabilityPart(Part):
+    """That a line can make a product, and how."""
+
+    line: str = Field(description="Name of the line.")
+    product: str = Field(description="Name of the product.")
+    rate_per_h: float = Field(gt=0, description="Gross units per running hour [unit/h].")
+    scrap_ratio: float = Field(default=0.0, ge=0, lt=1, description="Of gross units [0..1).")
+    energy_kwh_per_unit: float = Field(default=0.0, ge=0, description="Of gross units [kWh/unit].")
+    setup_h: float = Field(
+        default=0.0, ge=0, le=24, description="Once per shift in which the line makes the product [h]."
+    )
+    setup_cost: float = Field(default=0.0, ge=0, description="[currency]")
+
+    def word(self) -> Capability:
+        """The capability as the rooms know it."""
+        return Capability(**self.model_dump())
+
+
+class ProductionPart(Part):
+    """What lines can make."""
+
+    products: tuple[ProductPart, ...] = ()
+    capabilities: tuple[CapabilityPart, ...] = ()
+
+
+class OrderPart(Part):
+    """A promise to a customer."""
+
+    number: Name
+    product: str = Field(description="Name of the product.")
+    quantity: float = Field(gt=0, le=1e12, allow_inf_nan=False, description="Good units still to deliver [unit].")
+    due_at: Annotated[datetime | None, BeforeValidator(end_of_day)] = Field(
+        default=None, description="With an offset, or in plant-local time; a date means its end."
+    )
+    due_in_h: float | None = Field(
+        default=None,
+        ge=-8760,
+        le=87600,
+        description="Instead of due_at: hours from the start of this hour, for trials [h].",
+    )
+    priority: int = Field(default=1, ge=1, le=1000, description="Multiplies the backlog cost.")
+
+    @model_validator(mode="after")
+    def _one_due_date(self) -> Self:
+        if (self.due_at is None) == (self.due_in_h is None):
+            raise ValueError("an order needs either due_at (e.g. 2026-12-24T14:00:00) or due_in_h (e.g. 36)")
+        return self
+
+    def word(self, *, timezone: str, now: datetime) -> Order:
+        """The order as the rooms know it."""
+        if self.due_at is not None:
+            due_at = in_utc(self.due_at, timezone=timezone)
+        else:
+            hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+            due_at = hour + timedelta(hours=self.due_in_h or 0.0)
+        return Order(
+            number=self.number, product=self.product, quantity=self.quantity, due_at=due_at, priority=self.priority
+        )
+
+
+class DemandPart(Part):
+    """What is promised and what is on hand; seeds of records that live on in the store."""
+
+    orders: tuple[OrderPart, ...] = ()
+    stock: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict, description="Good units on hand by product [unit]."
+    )
+
+    def stock_words(self) -> tuple[Stock, ...]:
+        """The stock as the rooms know it."""
+        return tuple(Stock(product=product, quantity=quantity) for product, quantity in self.stock.items())
+
+
+class ShiftPart(Part):
+    """A daily shift in plant-local time."""
+
+    name: str = Field(min_length=1, max_length=80)
+    start_hour: Hour = Field(description="Local hour of day.")
+    hours: int = Field(ge=1, le=24, description="Length by the local clock [h].")
+    weekdays: Weekdays = EVERY_DAY
+
+
+class ClosurePart(Part):
+    """A time in which a line, or the whole plant, does not run."""
+
+    line: str = Field(default="", description="Name of the line; empty: the whole plant.")
+    start: datetime = Field(description="With an offset, or in plant-local time.")
+    end: Annotated[datetime, BeforeValidator(end_of_day)]
+    reason: str = Field(min_length=1, max_length=200)
+
+    def word(self, *, timezone: str) -> Closure:
+        """The closure as the rooms know it."""
+        return Closure(
+            line=self.line,
+            start=in_utc(self.start, timezone=timezone),
+            end=in_utc(self.end, timezone=timezone),
+            reason=self.reason,
+        )
+
+
+class CalendarPart(Part):
+    """When lines may run."""
+
+    shifts: tuple[ShiftPart, ...] = Field(min_length=1, description="At least one; without shifts nothing ever runs.")
+    closures: tuple[ClosurePart, ...] = ()
+
+    def word(self, *, timezone: str) -> Calendar:
+        """The calendar as the rooms know it."""
+        return Calendar(
+            shifts=tuple(Shift(**shift.model_dump()) for shift in self.shifts),
+            closures=tuple(closure.word(timezone=timezone) for closure in self.closures),
+        )
+
+
+class BandPart(Part):
+    """A price that holds for hours of the day, in plant-local time."""
+
+    name: str = Field(min_length=1, max_length=80)
+    start_hour: Hour
+    end_hour: int = Field(ge=1, le=24, description="Half open; may pass midnight.")
+    price_per_kwh: float = Field(ge=-10, le=100, description="[currency/kWh]")
+    weekdays: Weekdays = EVERY_DAY
+
+
+class TariffPart(Part):
+    """What electricity costs and emits."""
+
+    base_price_per_kwh: float = Field(ge=0, le=100, description="Where no band holds [currency/kWh].")
+    bands: tuple[BandPart, ...] = Field(default=(), description="The first that holds wins.")
+    demand_charge_per_kw: float = Field(
+        default=0.0, ge=0, description="For the highest hourly mean of the billing period [currency/kW]."
+    )
+    peak_so_far_kw: float = Field(default=0.0, ge=0, description="Already incurred this billing period [kW].")
+    co2_kg_per_kwh: tuple[Annotated[float, Field(ge=0, le=5)], ...] = Field(
+        default=(0.0,) * 24, description="Grid intensity, one number or one for each local hour of day [kg/kWh]."
+    )
+    co2_price_per_kg: float = Field(default=0.0, ge=0, description="[currency/kg]")
+    co2_cap_kg: float | None = Field(default=None, gt=0, description="Over the plan's horizon [kg]; none: no cap.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_intensity(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("co2_kg_per_kwh"), int | float):
+            return {**values, "co2_kg_per_kwh": [values["co2_kg_per_kwh"]] * 24}
+        return values
+
+    @model_validator(mode="after")
+    def _whole_day(self) -> Self:
+        if len(self.co2_kg_per_kwh) != 24:
+            raise ValueError(
+                f"co2_kg_per_kwh has {len(self.co2_kg_per_kwh)} numbers; give one, or 24 from hour 0 to 23"
+            )
+        return self
+
+    def word(self) -> Tariff:
+        """The tariff as the rooms know it."""
+        values = self.model_dump(exclude={"bands"})
+        return Tariff(**values, bands=tuple(TariffBand(**band.model_dump()) for band in self.bands))
+
+
+class PlanningPart(Part):
+    """How far and how finely to plan, and the limits of people."""
+
+    horizon_h: int = Field(default=48, ge=1, le=336, description="[h]")
+    option_step_h: int = Field(default=2, ge=1, le=48, description="Grain of possible maintenance starts [h].")
+    crews: int = Field(default=1, ge=1, le=100, description="Maintenance jobs at a time.")
+    time_limit_s: float = Field(default=20.0, gt=0, le=3600, description="Of the solver [s].")
+    gap: float = Field(default=0.005, ge=0, lt=1, description="Relative gap at which a plan is good enough [0..1).")
+    max_failure_probability: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Chance limit per machine over the horizon [0..1]; none: failures only cost.",
+    )
+    frozen_h: int = Field(default=0, ge=0, le=336, description="First hours in which an accepted plan is kept [h].")
+    final_backlog_factor: float = Field(
+        default=24.0, ge=0, description="Backlog at the end of the horizon costs this many hours of backlog."
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.frozen_h > self.horizon_h:
+            raise ValueError(f"frozen_h ({self.frozen_h}) must not exceed horizon_h ({self.horizon_h})")
+        return self
+
+    def word(self) -> PlanningPolicy:
+        """The policy as the rooms know it."""
+        return PlanningPolicy(**self.model_dump())

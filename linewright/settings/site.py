@@ -1,0 +1,227 @@
+"""The site: everything that a process must know, from linewright.toml and the environment."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from analytics.model_settings import ModelSettings
+from analytics.settings import AlarmPolicy
+from ingest.settings import BrokerSettings, IngestSettings
+from ingest.simulator.settings import SimulatorSettings
+from linewright.settings import mappings, warnings
+from linewright.settings.environment import SECRETS, apply, overrides, variable
+from linewright.settings.faults import describe
+from linewright.settings.files import file_faults, resolve_files
+from linewright.settings.plant import PlantPart
+from linewright.settings.production import CalendarPart, DemandPart, PlanningPart, ProductionPart, ShiftPart, TariffPart
+from linewright.settings.references import reference_faults
+from linewright.settings.shell import ConsoleSettings, StoreSettings, TopicSettings, WebhookSettings, fill
+from linewright.settings.toml import Document, key_path, read_toml
+from linewright.settings.toml import Path as KeyPath
+from linewright.settings.words import closest, shown
+from plant.assets import Plant
+from plant.clock import PlantClock
+from plant.errors import ConfigError, Fault
+from plant.production import Calendar, Capability, Order, PlanningPolicy, Product, Stock, Tariff
+
+SECTIONS: Final[dict[str, type[BaseModel]]] = {
+    "plant": PlantPart,
+    "production": ProductionPart,
+    "demand": DemandPart,
+    "calendar": CalendarPart,
+    "tariff": TariffPart,
+    "planning": PlanningPart,
+    "alarms": AlarmPolicy,
+    "broker": BrokerSettings,
+    "ingest": IngestSettings,
+    "store": StoreSettings,
+    "topics": TopicSettings,
+    "console": ConsoleSettings,
+    "webhook": WebhookSettings,
+    "model": ModelSettings,
+    "simulator": SimulatorSettings,
+}
+"""Tables of linewright.toml; `plant` is required, without `webhook` and `simulator` there is none."""
+OPTIONAL: Final = frozenset({"calendar", "tariff", "webhook", "simulator"})
+"""Sections that have no defaults of their own."""
+AROUND_THE_CLOCK: Final = CalendarPart(shifts=(ShiftPart(name="all day", start_hour=0, hours=24),))
+FREE_ENERGY: Final = TariffPart.model_validate({"base_price_per_kwh": 0.0})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Topics:
+    """Topics of this plant, filled in."""
+
+    orders: str
+    plan: str
+    alerts: str
+    """Without the machine's level."""
+    avoided: str
+    """Where the simulator tells of failures that maintenance avoided."""
+    breaking: str
+    """Where the simulator is told to break a machine."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """One site, ready to run."""
+
+    folder: Path
+    """Folder of the configuration."""
+    data: Path
+    """Folder of the instance."""
+    plant: Plant
+    products: tuple[Product, ...]
+    capabilities: tuple[Capability, ...]
+    orders: tuple[Order, ...]
+    """Seeds of the records."""
+    stock: tuple[Stock, ...]
+    """Seeds of the records."""
+    calendar: Calendar
+    tariff: Tariff
+    planning: PlanningPolicy
+    alarms: AlarmPolicy
+    ingest: IngestSettings
+    broker: BrokerSettings
+    console: ConsoleSettings
+    webhook: WebhookSettings | None
+    topics: Topics
+    model: ModelSettings
+    simulator: SimulatorSettings | None
+    clock: PlantClock
+    demo: bool = False
+    """Whether this is the demonstration; only words differ."""
+    warnings: tuple[str, ...] = ()
+    """What is allowed and yet worth a look, as sentences."""
+
+
+def load(path: Path, environ: Mapping[str, str], *, now: datetime | None = None) -> Site:
+    """Read a configuration, set what the environment overrides, and check all of it.
+
+    Args:
+        path: The file `linewright.toml`.
+        environ: Environment variables.
+        now: Wall time, for relative and past due dates; None: read from the clock.
+
+    Raises:
+        ConfigError: With every fault found.
+    """
+    document = _read(path)
+    changes = overrides(environ)
+    faults = list(apply(document.values, changes, file=path.name))
+    if any(path_[:1] == ("simulator",) for path_ in changes) and document.values.get("simulator") == {}:
+        del document.values["simulator"]
+    resolve_files(document.values, folder=path.parent)
+    found = [*_unknown_sections(document.values), *reference_faults(document.values), *file_faults(document.values)]
+    parts: dict[str, Any] = {}
+    for name, model in SECTIONS.items():
+        if name in document.values or name not in OPTIONAL:
+            parts[name], problems = _validate(name, model, document.values.get(name, {}))
+            found += problems
+    if all(part is not None for part in parts.values()):
+        parts["ingest"], problems = mappings.completed(parts["ingest"], parts["plant"])
+        found += problems
+    unique = {(where, expected): (where, found_, expected) for where, found_, expected in found}
+    ordered = sorted(unique.values(), key=lambda item: document.line(item[0]) or 0)
+    faults += [_fault(item, document=document, changes=changes, file=path.name) for item in ordered]
+    if faults:
+        raise ConfigError(tuple(faults))
+    return _site(parts, values=document.values, path=path, now=now or datetime.now(tz=UTC))
+
+
+def _read(path: Path) -> Document:
+    where = str(path)
+    try:
+        return read_toml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        expected = "write one with `linewright init`, or name its folder with `--site DIR`"
+        raise ConfigError((Fault(where=where, found="no file", expected=expected),)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        expected = "it must be a readable text file in UTF-8"
+        raise ConfigError((Fault(where=where, found=str(error), expected=expected),)) from None
+    except tomllib.TOMLDecodeError as error:
+        expected = "correct it as TOML, see https://toml.io; nothing after it could be checked"
+        raise ConfigError((Fault(where=where, found=str(error), expected=expected),)) from None
+
+
+def _unknown_sections(values: dict[str, Any]) -> list[tuple[KeyPath, str, str]]:
+    known = [*SECTIONS, "demo"]
+    found: list[tuple[KeyPath, str, str]] = []
+    for name, value in values.items():
+        if name not in known:
+            hint = closest(name, known) or f"; known are {', '.join(known)}"
+            found.append(((name,), f"the key {name!r}", f"there is no such section{hint}"))
+        elif name == "demo" and not isinstance(value, bool):
+            found.append(((name,), shown(value), "must be true or false"))
+    return found
+
+
+def _validate(
+    name: str, model: type[BaseModel], values: Any
+) -> tuple[BaseModel | None, list[tuple[KeyPath, str, str]]]:
+    try:
+        return model.model_validate(values), []
+    except ValidationError as error:
+        described = (describe(detail, model=model) for detail in error.errors())
+        return None, [((name, *where), found, expected) for where, found, expected in described]
+
+
+def _fault(item: tuple[KeyPath, str, str], *, document: Document, changes: Mapping[KeyPath, Any], file: str) -> Fault:
+    path, found, expected = item
+    if path in changes:
+        return Fault(
+            where=f"environment {variable(path)}", found="a secret" if path in SECRETS else found, expected=expected
+        )
+    line = document.line(path)
+    where = f"{file}: {key_path(path)}" + (f" (line {line})" if line is not None else "")
+    return Fault(where=where, found="a secret" if path in SECRETS else found, expected=expected)
+
+
+def _site(parts: dict[str, Any], *, values: dict[str, Any], path: Path, now: datetime) -> Site:
+    plant: Plant = parts["plant"].word()
+    production: ProductionPart = parts["production"]
+    demand: DemandPart = parts["demand"]
+    topics: TopicSettings = parts["topics"]
+    simulator: SimulatorSettings | None = parts.get("simulator")
+    if simulator is not None and "plan_topic" not in simulator.model_fields_set:
+        simulator = simulator.model_copy(update={"plan_topic": topics.plan})
+    told = simulator or SimulatorSettings.model_validate({})
+    folder = path.parent.absolute()
+
+    def topic(template: str) -> str:
+        return fill(template, enterprise=plant.enterprise, site=plant.site)
+
+    site = Site(
+        folder=folder,
+        data=folder / parts["store"].folder,
+        plant=plant,
+        products=tuple(part.word() for part in production.products),
+        capabilities=tuple(part.word() for part in production.capabilities),
+        orders=tuple(part.word(timezone=plant.timezone, now=now) for part in demand.orders),
+        stock=demand.stock_words(),
+        calendar=parts.get("calendar", AROUND_THE_CLOCK).word(timezone=plant.timezone),
+        tariff=parts.get("tariff", FREE_ENERGY).word(),
+        planning=parts["planning"].word(),
+        alarms=parts["alarms"],
+        ingest=parts["ingest"],
+        broker=parts["broker"],
+        console=parts["console"],
+        webhook=parts.get("webhook"),
+        topics=Topics(
+            orders=topic(topics.orders),
+            plan=topic(topics.plan),
+            alerts=topic(topics.alerts),
+            avoided=topic(told.avoided_topic),
+            breaking=topic(told.break_topic),
+        ),
+        model=parts["model"],
+        simulator=simulator,
+        clock=PlantClock(),
+        demo=bool(values.get("demo", False)),
+    )
+    return warnings.with_warnings(site, sections=frozenset(values), now=now)
