@@ -70,7 +70,7 @@ def explain(error: BaseException | ReasonCode | str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason}"
+        return f"TLS failed: {error}"
     return str(error).lower() if isinstance(error, ReasonCode) else str(error)
 
 

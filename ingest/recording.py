@@ -160,6 +160,8 @@ def recorded_files(settings: RecordingSettings, *, folder: Path | None = None) -
 def read_rows(path: Path, *, settings: RecordingSettings) -> Iterator[Row]:
     """Rows of one file in the order of time, then of machine; the file is held in memory meanwhile.
 
+    A row without any value is no reading and is left out.
+
     Raises:
         ConfigError: Columns that are not there, or times that cannot be read.
         Unavailable: The file cannot be read.
@@ -176,7 +178,8 @@ def read_rows(path: Path, *, settings: RecordingSettings) -> Iterator[Row]:
     columns = {signal: table[column].tolist() for signal, column in wanted.items()}
     for index in np.lexsort((machines.astype(str), times)).tolist():
         fields = {signal: values[index] for signal, values in columns.items() if not _missing(values[index])}
-        yield Row(str(machines[index]), int(times[index]), fields)
+        if fields:
+            yield Row(str(machines[index]), int(times[index]), fields)
 
 
 def _load(path: Path, settings: RecordingSettings) -> pd.DataFrame:
@@ -223,7 +226,8 @@ def _times(
             instants = pd.to_datetime(column, utc=True, format=None if column.dtype.kind == "M" else "ISO8601")
             if instants.isna().any():
                 raise ValueError("some are empty")
-            return instants.dt.as_unit("us").astype("int64").to_numpy()
+            whole_us: NDArray[np.int64] = instants.dt.as_unit("us").to_numpy(dtype="datetime64[us]").astype(np.int64)
+            return whole_us
         numbers = column.to_numpy(dtype=np.float64) if unit is RecordedTime.CYCLE else column.to_numpy()
         if not np.isfinite(numbers.astype(np.float64)).all():
             raise ValueError("some are empty")
