@@ -197,10 +197,10 @@ class Records:
         with self._database.reading() as connection:
             return kpis.history(connection, entity, start=start, end=end)
 
-    def put_maintenance(self, machine: str, *, kind: str, at: datetime) -> None:
+    def put_maintenance(self, machine: str, *, kind: str, at: datetime, mode: str = "") -> None:
         """Keep a maintenance event (`maintained`, `repaired` or `failed`); the same again changes nothing."""
         with self._database.writing() as connection:
-            kpis.put_maintenance(connection, machine, kind=kind, at=at)
+            kpis.put_maintenance(connection, machine, kind=kind, at=at, mode=mode)
 
     def maintenance(self, machine: str | None = None) -> tuple[Renewal, ...]:
         """Maintenance events of one machine or of all, oldest first."""

@@ -14,6 +14,8 @@ class Renewal:
     """`maintained`, `repaired` or `failed`; the first two renew the machine."""
     at: datetime
     """Plant time."""
+    mode: str = ""
+    """Failure mode where it is known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -46,10 +46,10 @@ def history(connection: Connection, entity: str, *, start: datetime, end: dateti
     return tuple(decoded(body, Kpi) for (body,) in rows)
 
 
-def put_maintenance(connection: Connection, machine: str, *, kind: str, at: datetime) -> None:
+def put_maintenance(connection: Connection, machine: str, *, kind: str, at: datetime, mode: str) -> None:
     """Keep an event once."""
     connection.execute(
-        upsert(maintenance).values(machine=machine, at_us=moment(at), kind=kind).on_conflict_do_nothing()
+        upsert(maintenance).values(machine=machine, at_us=moment(at), kind=kind, mode=mode).on_conflict_do_nothing()
     )
 
 
@@ -59,5 +59,6 @@ def maintenance_of(connection: Connection, machine: str | None) -> tuple[Renewal
     if machine is not None:
         query = query.where(maintenance.c.machine == machine)
     return tuple(
-        Renewal(machine=row.machine, kind=row.kind, at=instant(row.at_us)) for row in connection.execute(query)
+        Renewal(machine=row.machine, kind=row.kind, at=instant(row.at_us), mode=row.mode)
+        for row in connection.execute(query)
     )

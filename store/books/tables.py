@@ -100,6 +100,7 @@ maintenance = Table(
     Column("machine", String, primary_key=True),
     Column("at_us", BigInteger, primary_key=True),
     Column("kind", String, primary_key=True),
+    Column("mode", String, nullable=False),
 )
 
 roles = Table(

@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 class QuarantinedMessage:
     """A rejected message as it came."""
 
-    item: int
-    """Number to remove it with; increases."""
+    number: int
+    """To remove it with; increases."""
     run: str
     filter: str
     topic: str
@@ -63,18 +63,18 @@ def trim(connection: sqlite3.Connection, *, held_bytes: int, max_bytes: int) -> 
     """Drop the oldest until the rest fits, counting them in the ledger; returns the size left [byte]."""
     if held_bytes <= max_bytes:
         return held_bytes
-    dropped: list[int] = []
+    gone: list[int] = []
     rows = connection.execute("SELECT id, run, filter, LENGTH(payload) FROM quarantine ORDER BY id").fetchall()
-    for item, run, name, length in rows:
+    for number, run, name, length in rows:
         if held_bytes <= max_bytes:
             break
-        connection.execute("DELETE FROM quarantine WHERE id = ?", (item,))
+        connection.execute("DELETE FROM quarantine WHERE id = ?", (number,))
         connection.execute("UPDATE counts SET dropped = dropped + 1 WHERE run = ? AND filter = ?", (run, name))
-        dropped.append(item)
+        gone.append(number)
         held_bytes -= length
     log.warning(
         "quarantine_dropped",
-        extra={"messages": len(dropped), "oldest": dropped[0], "newest": dropped[-1], "limit_bytes": max_bytes},
+        extra={"messages": len(gone), "oldest": gone[0], "newest": gone[-1], "limit_bytes": max_bytes},
     )
     return held_bytes
 
@@ -85,15 +85,16 @@ def listed(connection: sqlite3.Connection, *, limit: int) -> list[QuarantinedMes
     return [_message(row) for row in rows]
 
 
-def one(connection: sqlite3.Connection, item: int) -> QuarantinedMessage | None:
+def one(connection: sqlite3.Connection, number: int) -> QuarantinedMessage | None:
     """One message, or None."""
-    row = connection.execute(f"SELECT {COLUMNS} FROM quarantine WHERE id = ?", (item,)).fetchone()  # noqa: S608
+    row = connection.execute(f"SELECT {COLUMNS} FROM quarantine WHERE id = ?", (number,)).fetchone()  # noqa: S608
     return None if row is None else _message(row)
 
 
-def remove(connection: sqlite3.Connection, items: Sequence[int]) -> int:
+def remove(connection: sqlite3.Connection, numbers: Sequence[int]) -> int:
     """Take messages out; returns how many were there."""
-    return sum(connection.execute("DELETE FROM quarantine WHERE id = ?", (item,)).rowcount for item in items)
+    gone = [connection.execute("DELETE FROM quarantine WHERE id = ?", (number,)).rowcount for number in numbers]
+    return sum(gone)
 
 
 def dropped(connection: sqlite3.Connection) -> int:
@@ -102,9 +103,9 @@ def dropped(connection: sqlite3.Connection) -> int:
 
 
 def _message(row: tuple[int, str, str, str, bytes, int, str, str, int]) -> QuarantinedMessage:
-    item, run, name, topic, payload, received_us, reason, detail, samples = row
+    number, run, name, topic, payload, received_us, reason, detail, samples = row
     return QuarantinedMessage(
-        item=item,
+        number=number,
         run=run,
         filter=name,
         topic=topic,

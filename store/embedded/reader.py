@@ -87,10 +87,10 @@ class EmbeddedReader:
         with self._lock, reaching(self._folder):
             return quarantine.listed(self._connection, limit=limit)
 
-    def quarantine_item(self, item: int) -> QuarantinedMessage | None:
+    def quarantine_item(self, number: int) -> QuarantinedMessage | None:
         """One rejected message, or None."""
         with self._lock, reaching(self._folder):
-            return quarantine.one(self._connection, item)
+            return quarantine.one(self._connection, number)
 
     def quarantine_dropped(self) -> int:
         """Rejected messages that are gone because the quarantine was full."""

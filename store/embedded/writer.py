@@ -166,10 +166,10 @@ class EmbeddedWriter:
                     retire(self._connection, segment, wall_us=_wall_us())
             return len(gone)
 
-    def quarantine_remove(self, items: Sequence[int]) -> int:
+    def quarantine_remove(self, numbers: Sequence[int]) -> int:
         """Take messages out of quarantine; returns how many were there."""
         with self._mutex, reaching(self._folder), transaction(self._connection):
-            count = quarantine.remove(self._connection, items)
+            count = quarantine.remove(self._connection, numbers)
             self._quarantined_bytes = quarantine.size(self._connection)
             return count
 
@@ -202,9 +202,9 @@ class EmbeddedWriter:
         """Rejected messages, newest first."""
         return self._reader.quarantine(limit)
 
-    def quarantine_item(self, item: int) -> QuarantinedMessage | None:
+    def quarantine_item(self, number: int) -> QuarantinedMessage | None:
         """One rejected message, or None."""
-        return self._reader.quarantine_item(item)
+        return self._reader.quarantine_item(number)
 
     def quarantine_dropped(self) -> int:
         """Rejected messages that are gone because the quarantine was full."""
