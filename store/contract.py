@@ -14,20 +14,8 @@ Aggregations = Aggregation | Mapping[str, Aggregation]
 """One for all gauges, or one per signal; what is not named keeps its kind's own: gauges MEAN, all others LAST."""
 
 
-class TimeSeriesStore(Protocol):
-    """Readings of machines over time, with the account of every message that brought them."""
-
-    def write(self, batch: Batch) -> Receipt:
-        """Commit a batch durably; on return a power cut loses nothing of it.
-
-        A sample is identified by machine, signal and `observed_at`. The same value again is a duplicate; another value
-        is a revision that wins in reads, while the older one still answers `as_of`. Rows flagged
-        `Quality.NO_DEVICE_TIME` are always new. NaN and null both mean: not reported.
-
-        Raises:
-            Unavailable: the store cannot be written now; nothing of the batch was kept.
-        """
-        ...
+class ReadingStore(Protocol):
+    """What any process may do with a store: look."""
 
     def read(
         self,
@@ -69,4 +57,20 @@ class TimeSeriesStore(Protocol):
 
     def close(self) -> None:
         """Let go of the store; safe to call twice."""
+        ...
+
+
+class TimeSeriesStore(ReadingStore, Protocol):
+    """Readings of machines over time, with the account of every message that brought them."""
+
+    def write(self, batch: Batch) -> Receipt:
+        """Commit a batch durably; on return a power cut loses nothing of it.
+
+        A sample is identified by machine, signal and `observed_at`. The same value again is a duplicate; another value
+        is a revision that wins in reads, while the older one still answers `as_of`. Rows flagged
+        `Quality.NO_DEVICE_TIME` are always new. NaN and null both mean: not reported.
+
+        Raises:
+            Unavailable: the store cannot be written now; nothing of the batch was kept.
+        """
         ...
