@@ -1,0 +1,168 @@
+"""From a schedule in steps to a plan that people read: runs in sequence, windows, costs, orders that wait."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from optimizer.costing import Account, account
+from optimizer.problem import PlanningProblem
+from optimizer.rounding import Schedule
+from optimizer.slots import HOUR
+from plant.plans import CostTerm, HourUse, MaintenanceWindow, Plan, PlannedRun, SolveStatus
+
+_NEARLY_H = 1e-9
+
+
+def assemble(
+    problem: PlanningProblem, schedule: Schedule, *, number: str, created_at: datetime, reason: str
+) -> tuple[Plan, Account]:
+    """The plan of a schedule without its certificate, and its exact account."""
+    facts = problem.facts
+    draft = replace(
+        empty_plan(problem, number=number, created_at=created_at, reason=reason),
+        runs=_runs(problem, schedule),
+        maintenance=_windows(problem, schedule),
+    )
+    worked_out = account(facts, draft)
+    hours = tuple(
+        HourUse(start=start, energy_kwh=float(kwh), price_per_kwh=float(price), co2_kg=float(kwh * factor))
+        for start, kwh, price, factor in zip(
+            problem.slots.starts, worked_out.energy, worked_out.calendar.prices, worked_out.calendar.co2, strict=True
+        )
+    )
+    windows = tuple(
+        replace(
+            window,
+            expected_failure_cost=float(worked_out.fates[window.machine].failure_cost),
+            expected_failure_cost_without=float(worked_out.without[window.machine]),
+        )
+        for window in draft.maintenance
+    )
+    plan = replace(
+        draft,
+        maintenance=windows,
+        costs=tuple(CostTerm(name=name, amount=float(amount)) for name, amount in worked_out.terms),
+        hours=hours,
+        late=worked_out.late,
+        peak_kw=float(worked_out.peak_kw),
+        co2_kg=float(worked_out.co2_kg),
+    )
+    return plan, worked_out
+
+
+def empty_plan(problem: PlanningProblem, *, number: str, created_at: datetime, reason: str) -> Plan:
+    """A plan in which nothing happens, of status none."""
+    starts = problem.slots.starts
+    return Plan(
+        number=number,
+        created_at=created_at,
+        start=starts[0],
+        end=starts[-1] + HOUR,
+        status=SolveStatus.NONE,
+        reason=reason,
+        runs=(),
+        maintenance=(),
+        costs=(),
+        hours=(),
+        late=(),
+        peak_kw=0.0,
+        co2_kg=0.0,
+        certificate=None,
+        headline="",
+        saving=None,
+    )
+
+
+def _windows(problem: PlanningProblem, schedule: Schedule) -> tuple[MaintenanceWindow, ...]:
+    windows = []
+    for options, option in zip(problem.machines, schedule.chosen, strict=True):
+        if (hour := options.starts[option]) is not None:
+            start = problem.slots.starts[hour]
+            length = timedelta(hours=problem.facts.plant.class_of(options.machine).maintenance_h)
+            windows.append(
+                MaintenanceWindow(
+                    machine=options.machine,
+                    line=options.line,
+                    start=start,
+                    end=start + length,
+                    expected_failure_cost=0.0,
+                    expected_failure_cost_without=0.0,
+                )
+            )
+    return tuple(sorted(windows, key=lambda window: (window.start, window.machine)))
+
+
+def _runs(problem: PlanningProblem, schedule: Schedule) -> tuple[PlannedRun, ...]:
+    """Runs of each line in sequence; within an hour a product that goes on comes first, one that stays comes last."""
+    runs: list[PlannedRun] = []
+    for line in range(len(problem.lines)):
+        pieces = _pieces(problem, schedule, line)
+        done: set[tuple[int, int]] = set()
+        group: list[tuple[int, int, int]] = []
+        for piece in pieces:
+            if group and not _goes_on(problem, group[-1], piece):
+                runs.append(_run(problem, pieces, group, done))
+                group = []
+            group.append(piece)
+        if group:
+            runs.append(_run(problem, pieces, group, done))
+    return tuple(sorted(runs, key=lambda run: (run.start, run.line, run.product)))
+
+
+def _pieces(problem: PlanningProblem, schedule: Schedule, line: int) -> list[tuple[int, int, int]]:
+    """What a line makes as (making, hour, steps), in the order it makes it."""
+    by_hour: dict[int, dict[int, int]] = {}
+    for (m, t), count in schedule.steps.items():
+        if problem.makings[m].line == line:
+            by_hour.setdefault(t, {})[m] = count
+    ordered: list[tuple[int, int, int]] = []
+    for t in sorted(by_hour):
+        before = ordered[-1][0] if ordered and ordered[-1][1] == t - 1 else None
+        following = by_hour.get(t + 1, {})
+        for m in sorted(by_hour[t], key=lambda m: (m != before, m in following, m)):
+            ordered.append((m, t, by_hour[t][m]))
+    return ordered
+
+
+def _goes_on(problem: PlanningProblem, last: tuple[int, int, int], piece: tuple[int, int, int]) -> bool:
+    shifts = problem.slots.shift
+    return last[0] == piece[0] and piece[1] == last[1] + 1 and shifts[piece[1]] == shifts[last[1]]
+
+
+def _run(
+    problem: PlanningProblem,
+    pieces: list[tuple[int, int, int]],
+    group: list[tuple[int, int, int]],
+    done: set[tuple[int, int]],
+) -> PlannedRun:
+    m, first = group[0][0], group[0][1]
+    making = problem.makings[m]
+    steps = [count for _, _, count in group]
+    gross = sum(steps) * making.step
+    shift = problem.slots.shift[first]
+    is_ready = making.ready and shift == problem.slots.shift[0]
+    setup = making.needs_setup and not is_ready and (m, shift) not in done
+    done.add((m, shift))
+    hours = gross / making.rate_per_h
+    return PlannedRun(
+        line=problem.lines[making.line],
+        product=making.product,
+        start=problem.slots.starts[first] + _into_hour(problem, pieces, group[0], end=False),
+        end=problem.slots.starts[group[-1][1]] + _into_hour(problem, pieces, group[-1], end=True),
+        gross_units=round(gross),
+        good_units=hours * making.good_per_h,
+        energy_kwh=hours * making.energy_kwh_per_h,
+        setup=setup,
+        hourly_units=tuple(count * making.step for count in steps),
+    )
+
+
+def _into_hour(
+    problem: PlanningProblem, pieces: list[tuple[int, int, int]], piece: tuple[int, int, int], *, end: bool
+) -> timedelta:
+    """How far into its hour a piece starts or ends: pieces of an hour follow each other; the last one ends it."""
+    same = [other for other in pieces if other[1] == piece[1]]
+    place = same.index(piece) + int(end)
+    if place == len(same):
+        return HOUR
+    taken = [n * problem.makings[m].step / problem.makings[m].rate_per_h for m, _, n in same[:place]]
+    return HOUR * min(sum(taken), 1.0 - _NEARLY_H)

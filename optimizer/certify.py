@@ -1,0 +1,264 @@
+"""The independent check: every rule of the plant, re-evaluated on the finished plan in exact arithmetic.
+
+Reads only the facts and the plan, and shares nothing with the formulation. Integer rules hold exactly, the others
+within the stated tolerance, as hours and energies come from floats. Nothing that fails here is published.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
+from math import ceil
+
+from optimizer.costing import Account, account, good_units
+from optimizer.exact import ONE, ZERO
+from optimizer.facts import PlanningFacts, inputs_hash, maintenance_in_progress, units_step
+from optimizer.slots import HOUR
+from plant.plans import Certificate, Plan, RuleCheck
+
+TOLERANCE = Fraction(1, 10**6)
+"""For hours, energies, emissions, probabilities and money [unit of the rule]."""
+Residuals = Iterable[Fraction]
+
+
+def check_rules(facts: PlanningFacts, plan: Plan, worked_out: Account) -> tuple[RuleCheck, ...]:
+    """Every rule with its worst residual on this plan."""
+    return (
+        _check("whole_units", "Production is in whole units, never negative.", _whole_units(facts, plan), ZERO),
+        _check("capability", "A line makes only what it can make, inside the horizon.", _capability(facts, plan), ZERO),
+        _check(
+            "line_hours", "A line runs no longer than its machines are expected to.", _line_hours(facts, worked_out)
+        ),
+        _check("shift_hours", "Runs and setups of a shift fit its hours.", _shift_hours(facts, worked_out)),
+        _check(
+            "setups", "Every product of a shift is set up once, and only then.", _setups(facts, plan, worked_out), ZERO
+        ),
+        _check("stock", "Good units are gross units less scrap.", _good(facts, plan, worked_out)),
+        _check(
+            "one_option", "A machine is maintained at most once, in a window it may have.", _windows(facts, plan), ZERO
+        ),
+        _check("crews", "No more machines are maintained at a time than there are crews.", _crews(facts, plan), ZERO),
+        _check("chance", "No machine fails likelier than the limit.", _chance(facts, worked_out)),
+        _check("co2_cap", "Emissions stay below the cap.", _co2(facts, plan, worked_out)),
+        _check("energy", "The published energy of each hour is what the runs draw.", _energy(plan, worked_out)),
+        _check("peak", "The published peak covers every hour and the peak so far.", _peak(facts, plan)),
+        _check("frozen", "The first hours keep to the accepted plan.", _frozen(facts, plan, worked_out)),
+        _check("orders", "No order that must be made is without a line.", _orders(facts), ZERO),
+        _check("costs", "The published costs are those of the plan.", _costs(plan, worked_out)),
+    )
+
+
+def certify(
+    facts: PlanningFacts,
+    plan: Plan,
+    *,
+    solver: str,
+    solve_s: float,
+    solver_objective: float,
+    bound: float | None,
+    worked_out: Account | None = None,
+) -> Certificate:
+    """The certificate of a finished plan, with what the solver said about it."""
+    worked_out = worked_out or account(facts, plan)
+    checks = check_rules(facts, plan, worked_out)
+    objective = float(worked_out.objective)
+    gap = None if bound is None else max(objective - bound, 0.0) / max(abs(objective), 1.0)
+    return Certificate(
+        inputs_hash=inputs_hash(facts),
+        model_versions=tuple(sorted({risk.model_version for risk in facts.risks})),
+        solver=solver,
+        solve_s=solve_s,
+        solver_objective=solver_objective,
+        recomputed_objective=objective,
+        bound=bound,
+        gap=gap,
+        checks=checks,
+        checked=all(check.holds for check in checks),
+    )
+
+
+def recompute(facts: PlanningFacts, plan: Plan) -> Certificate | None:
+    """The certificate of a stored plan, derived again from its stored facts; None where there is no plan.
+
+    Equal to the stored one, bit for bit, unless the facts or the plan were altered.
+    """
+    if (stored := plan.certificate) is None:
+        return None
+    return certify(
+        facts,
+        replace(plan, certificate=None),
+        solver=stored.solver,
+        solve_s=stored.solve_s,
+        solver_objective=stored.solver_objective,
+        bound=stored.bound,
+    )
+
+
+def _check(rule: str, sentence: str, residuals: Residuals, tolerance: Fraction = TOLERANCE) -> RuleCheck:
+    values = list(residuals)
+    worst = max([ZERO, *values])
+    return RuleCheck(
+        rule=rule,
+        sentence=sentence,
+        instances=len(values),
+        worst_residual=float(worst),
+        tolerance=float(tolerance),
+        holds=worst <= tolerance,
+    )
+
+
+def _broken(is_broken: bool) -> Fraction:
+
+    return ONE if is_broken else ZERO
+
+
+def _whole_units(facts: PlanningFacts, plan: Plan) -> Residuals:
+    rate = {(c.line, c.product): c.rate_per_h for c in facts.capabilities}
+    for run in plan.runs:
+        step = units_step(rate.get((run.line, run.product), 1e9))
+        for made in run.hourly_units:
+            steps = Fraction(round(made * 1000), 1000) / step
+            exact_enough = abs(Fraction(made) - steps * step) <= Fraction(1, 10**9)
+            yield _broken(steps.denominator != 1 or made < 0 or not exact_enough)
+        yield _broken(abs(sum(run.hourly_units) - run.gross_units) > 0.5 + 1e-9)
+
+
+def _capability(facts: PlanningFacts, plan: Plan) -> Residuals:
+    known = {(c.line, c.product) for c in facts.capabilities}
+    for run in plan.runs:
+        first = (run.start - facts.start) // HOUR
+        inside = first >= 0 and first + len(run.hourly_units) <= facts.policy.horizon_h
+        yield _broken((run.line, run.product) not in known or not inside)
+
+
+def _hours_used(facts: PlanningFacts, worked_out: Account) -> dict[tuple[str, int], Fraction]:
+    rate = {(c.line, c.product): Fraction(c.rate_per_h) for c in facts.capabilities}
+    used: dict[tuple[str, int], Fraction] = {}
+    for (line, product, t), made in worked_out.units.items():
+        used[line, t] = used.get((line, t), ZERO) + made / rate.get((line, product), ONE)
+    return used
+
+
+def _line_hours(facts: PlanningFacts, worked_out: Account) -> Residuals:
+    for (line, t), used in _hours_used(facts, worked_out).items():
+        hours = worked_out.available.get(line, ())
+        yield used - (hours[t] if 0 <= t < len(hours) else ZERO)
+
+
+def _shift_hours(facts: PlanningFacts, worked_out: Account) -> Residuals:
+    used: dict[tuple[str, str], Fraction] = {}
+    shifts = worked_out.calendar.shifts
+    for (line, t), hours in _hours_used(facts, worked_out).items():
+        if 0 <= t < len(shifts):
+            used[line, shifts[t]] = used.get((line, shifts[t]), ZERO) + hours
+    for (line, _, shift), capability in worked_out.setups.items():
+        used[line, shift] = used.get((line, shift), ZERO) + Fraction(capability.setup_h)
+    for (line, shift), hours in used.items():
+        row = worked_out.available.get(line, ())
+        yield hours - sum((left for left, name in zip(row, shifts, strict=False) if name == shift), ZERO)
+
+
+def _setups(facts: PlanningFacts, plan: Plan, worked_out: Account) -> Residuals:
+    marked: dict[tuple[str, str, str], int] = {}
+    shifts = worked_out.calendar.shifts
+    for run in plan.runs:
+        t = (run.start - facts.start) // HOUR
+        if run.setup and 0 <= t < len(shifts):
+            key = (run.line, run.product, shifts[t])
+            marked[key] = marked.get(key, 0) + 1
+    for key in marked.keys() | worked_out.setups.keys():
+        yield _broken(marked.get(key, 0) != int(key in worked_out.setups))
+
+
+def _good(facts: PlanningFacts, plan: Plan, worked_out: Account) -> Residuals:
+    made = {product: sum(gained, ZERO) for product, gained in good_units(facts, worked_out.units).items()}
+    for run in plan.runs:
+        made[run.product] = made.get(run.product, ZERO) - Fraction(run.good_units)
+    yield from (abs(rest) for rest in made.values())
+
+
+def _windows(facts: PlanningFacts, plan: Plan) -> Residuals:
+    away = {job.machine for job in maintenance_in_progress(facts)}
+    count: dict[str, int] = {}
+    for window in plan.maintenance:
+        machine = facts.plant.machine_index.get(window.machine)
+        count[window.machine] = count.get(window.machine, 0) + 1
+        if machine is None or window.machine in away or machine.line != window.line:
+            yield ONE
+            continue
+        length_h = facts.class_of(machine).maintenance_h
+        first = (window.start - facts.start) // HOUR
+        fits = first >= 0 and first + ceil(length_h) <= facts.policy.horizon_h
+        on_the_hour = not (window.start - facts.start) % HOUR
+        lasts = abs((window.end - window.start) / HOUR - length_h) < 1e-6
+        yield _broken(not (fits and on_the_hour and lasts))
+    yield from (_broken(times > 1) for times in count.values())
+
+
+def _crews(facts: PlanningFacts, plan: Plan) -> Residuals:
+    ends = [(job.end - facts.start) / HOUR for job in maintenance_in_progress(facts)]
+    for t in range(facts.policy.horizon_h):
+        under_way = sum(1 for end in ends if end > t)
+        begin = facts.start + HOUR * t
+        planned = sum(1 for window in plan.maintenance if window.start < begin + HOUR and window.end > begin)
+        free = max(facts.policy.crews - under_way, 0)
+        yield Fraction(max(planned - free, 0))
+
+
+def _chance(facts: PlanningFacts, worked_out: Account) -> Residuals:
+    if (limit := facts.policy.max_failure_probability) is not None:
+        yield from (fate.failure_probability - Fraction(limit) for fate in worked_out.fates.values())
+
+
+def _co2(facts: PlanningFacts, plan: Plan, worked_out: Account) -> Residuals:
+    if (cap := facts.tariff.co2_cap_kg) is not None:
+        yield worked_out.co2_kg - Fraction(cap)
+    yield abs(worked_out.co2_kg - Fraction(plan.co2_kg))
+
+
+def _energy(plan: Plan, worked_out: Account) -> Residuals:
+    yield _broken(len(plan.hours) != len(worked_out.energy))
+    for hour, kwh, price in zip(plan.hours, worked_out.energy, worked_out.calendar.prices, strict=False):
+        yield abs(Fraction(hour.energy_kwh) - kwh)
+        yield abs(Fraction(hour.price_per_kwh) - price)
+
+
+def _peak(facts: PlanningFacts, plan: Plan) -> Residuals:
+    peak = Fraction(plan.peak_kw)
+    yield from (Fraction(hour.energy_kwh) - peak for hour in plan.hours)
+    yield Fraction(facts.tariff.peak_so_far_kw) - peak
+
+
+def _frozen(facts: PlanningFacts, plan: Plan, worked_out: Account) -> Residuals:
+    if facts.previous is None or facts.policy.frozen_h == 0:
+        return
+    kept: dict[tuple[str, str, int], Fraction] = {}
+    for run in facts.previous.runs:
+        for t, made in enumerate(run.hourly_units, start=(run.start - facts.start) // HOUR):
+            key = (run.line, run.product, t)
+            kept[key] = kept.get(key, ZERO) + Fraction(made)
+    for key, units in worked_out.units.items():
+        if key[2] < facts.policy.frozen_h:
+            yield units - kept.get(key, ZERO)
+    limit = facts.start + HOUR * facts.policy.frozen_h
+    away = {job.machine for job in maintenance_in_progress(facts)}
+    before = {(w.machine, w.start) for w in facts.previous.maintenance if w.machine not in away}
+    now = {(w.machine, w.start) for w in plan.maintenance}
+    for _, start in before ^ now:
+        yield _broken(facts.start <= start < limit)
+
+
+def _orders(facts: PlanningFacts) -> Residuals:
+    possible = {c.product for c in facts.capabilities}
+    on_hand = {s.product: Fraction(s.quantity) for s in facts.stock}
+    for order in sorted(facts.orders, key=lambda order: order.due_at):
+        if order.product not in possible and order.due_at <= facts.start + HOUR * facts.policy.horizon_h:
+            left = on_hand.get(order.product, ZERO) - Fraction(order.quantity)
+            on_hand[order.product] = left
+            yield max(-left, ZERO)
+
+
+def _costs(plan: Plan, worked_out: Account) -> Residuals:
+    published = {term.name: Fraction(term.amount) for term in plan.costs}
+    for name, amount in worked_out.terms:
+        yield abs(published.get(name, ZERO) - amount)
+    yield _broken(published.keys() != {name for name, _ in worked_out.terms})

@@ -1,0 +1,189 @@
+"""What a plan costs, hour by hour and term by term, in exact arithmetic; also whom it makes wait.
+
+Any plan is priced here, the solver's and a person's alike.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+from optimizer import exact
+from optimizer.exact import ONE, ZERO, Calendar, Fate
+from optimizer.facts import PlanningFacts
+from optimizer.slots import HOUR
+from plant.plans import LateOrder, Plan
+from plant.production import Capability, Order
+
+Units = dict[tuple[str, str, int], Fraction]
+NEGLIGIBLE = Fraction(1, 10**6)
+"""Shortages below this are not reported as late [unit]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Account:
+    """Everything that follows from the facts and a plan."""
+
+    calendar: Calendar
+    units: Units
+    fates: dict[str, Fate]
+    without: dict[str, Fraction]
+    """Expected failure cost of each machine without maintenance [currency]."""
+    available: dict[str, tuple[Fraction, ...]]
+    """[h] by line and hour"""
+    setups: dict[tuple[str, str, str], Capability]
+    energy: tuple[Fraction, ...]
+    """[kWh] (hour,)"""
+    peak_kw: Fraction
+    co2_kg: Fraction
+    terms: tuple[tuple[str, Fraction], ...]
+    """The objective by named term [currency]."""
+    late: tuple[LateOrder, ...]
+
+    @property
+    def objective(self) -> Fraction:
+        """Sum of all terms [currency]."""
+        return sum((amount for _, amount in self.terms), ZERO)
+
+
+def account(facts: PlanningFacts, plan: Plan) -> Account:
+    """Prices a plan: only its runs and maintenance windows are read."""
+    calendar = exact.read_calendar(facts)
+    units = exact.units_by_hour(facts, plan)
+    fates, without = {}, {}
+    for machine in facts.plant.machines:
+        start = exact.maintenance_start(facts, plan, machine.name)
+        fates[machine.name] = exact.fate(facts, calendar, machine, start=start)
+        none = exact.fate(facts, calendar, machine, start=None) if start is not None else fates[machine.name]
+        without[machine.name] = none.failure_cost
+    taken = exact.setups(facts, calendar, units)
+    energy = _energy(facts, calendar, units)
+    tariff = facts.tariff
+    peak = max([Fraction(tariff.peak_so_far_kw), *energy])
+    emitted = sum((kwh * factor for kwh, factor in zip(energy, calendar.co2, strict=True)), ZERO)
+    holding, backlog, late = _stock_and_shortage(facts, units)
+    maintained = [m for m in facts.plant.machines if exact.maintenance_start(facts, plan, m.name) is not None]
+    terms = (
+        ("setups", sum((Fraction(c.setup_cost) for c in taken.values()), ZERO)),
+        ("scrap", _scrap(facts, units)),
+        ("holding", holding),
+        ("backlog", backlog),
+        ("energy", sum((kwh * price for kwh, price in zip(energy, calendar.prices, strict=True)), ZERO)),
+        ("co2", Fraction(tariff.co2_price_per_kg) * emitted),
+        ("peak", Fraction(tariff.demand_charge_per_kw) * (peak - Fraction(tariff.peak_so_far_kw))),
+        ("maintenance", sum((Fraction(facts.class_of(m).maintenance_cost) for m in maintained), ZERO)),
+        ("failures", sum((fate.failure_cost for fate in fates.values()), ZERO)),
+    )
+    return Account(
+        calendar=calendar,
+        units=units,
+        fates=fates,
+        without=without,
+        available=exact.available(facts, calendar, fates),
+        setups=taken,
+        energy=energy,
+        peak_kw=peak,
+        co2_kg=emitted,
+        terms=terms,
+        late=late,
+    )
+
+
+def _energy(facts: PlanningFacts, calendar: Calendar, units: Units) -> tuple[Fraction, ...]:
+    """Energy of each hour [kWh]: of the units made, and of the lines' idle power in the rest of their open time."""
+    known = {(c.line, c.product): c for c in facts.capabilities}
+    total = [ZERO] * len(calendar.shifts)
+    idle = {
+        line.name: sum((Fraction(facts.class_of(machine).idle_power_kw) for machine in line.machines), ZERO)
+        for line in facts.plant.lines
+    }
+    for name, shares in calendar.open_share.items():
+        for t, share in enumerate(shares):
+            total[t] += idle[name] * share
+    for (line, product, t), made in units.items():
+        c = known.get((line, product))
+        if c is not None and 0 <= t < len(total):
+            total[t] += made * Fraction(c.energy_kwh_per_unit) - idle[line] * made / Fraction(c.rate_per_h)
+    return tuple(total)
+
+
+def _scrap(facts: PlanningFacts, units: Units) -> Fraction:
+    cost = {product.name: Fraction(product.scrap_cost) for product in facts.products}
+    ratio = {(c.line, c.product): Fraction(c.scrap_ratio) for c in facts.capabilities}
+    return sum((made * ratio.get((line, p), ZERO) * cost[p] for (line, p, _), made in units.items() if p in cost), ZERO)
+
+
+def good_units(facts: PlanningFacts, units: Units) -> dict[str, list[Fraction]]:
+    """Good units that each product gains in each hour [unit]."""
+    good = {(c.line, c.product): ONE - Fraction(c.scrap_ratio) for c in facts.capabilities}
+    gained = {product.name: [ZERO] * facts.policy.horizon_h for product in facts.products}
+    for (line, product, t), made in units.items():
+        if product in gained and 0 <= t < facts.policy.horizon_h:
+            gained[product][t] += made * good.get((line, product), ZERO)
+    return gained
+
+
+def _stock_and_shortage(facts: PlanningFacts, units: Units) -> tuple[Fraction, Fraction, tuple[LateOrder, ...]]:
+    """Cost of holding, cost of backlog, and the orders that wait.
+
+    What is short of a product at the end of an hour is borne by its least urgent due orders.
+    """
+    holding, backlog, late = ZERO, ZERO, []
+    gained = good_units(facts, units)
+    horizon = facts.policy.horizon_h
+    for product in facts.products:
+        orders = _urgent_first(facts, product.name)
+        initial = sum((Fraction(s.quantity) for s in facts.stock if s.product == product.name), ZERO)
+        price = Fraction(product.backlog_cost_per_unit_h)
+        supply, missing = initial, {order.number: [ZERO] * horizon for _, order in orders}
+        for t in range(horizon):
+            supply += gained[product.name][t]
+            factor = Fraction(facts.policy.final_backlog_factor) if t == horizon - 1 else ONE
+            left = supply
+            for due, order in orders:
+                if due > t:
+                    continue
+                served = min(max(left, ZERO), Fraction(order.quantity))
+                left -= Fraction(order.quantity)
+                short = Fraction(order.quantity) - served
+                missing[order.number][t] = short
+                backlog += short * price * Fraction(order.priority) * factor
+            holding += max(left, ZERO) * Fraction(product.holding_cost_per_unit_h)
+        late.extend(_late(facts, initial, orders, missing))
+    return holding, backlog, tuple(sorted(late, key=lambda order: (order.due_at, order.order)))
+
+
+def _urgent_first(facts: PlanningFacts, product: str) -> list[tuple[int, Order]]:
+    """Orders of a product due within the horizon with the hour they are due in, the most urgent first."""
+    due = [
+        (max(ceil((order.due_at - facts.start) / HOUR) - 1, 0), order)
+        for order in facts.orders
+        if order.product == product
+    ]
+    inside = [(hour, order) for hour, order in due if hour < facts.policy.horizon_h]
+    return sorted(inside, key=lambda item: (-item[1].priority, item[1].due_at, item[1].number))
+
+
+def _late(
+    facts: PlanningFacts, initial: Fraction, orders: list[tuple[int, Order]], missing: dict[str, list[Fraction]]
+) -> list[LateOrder]:
+    late, on_hand = [], initial
+    for due, order in orders:
+        quantity = Fraction(order.quantity)
+        when_due = missing[order.number][due]
+        if order.due_at <= facts.start:
+            when_due = quantity - min(max(on_hand, ZERO), quantity)
+            on_hand -= quantity
+        if when_due <= NEGLIGIBLE:
+            continue
+        waits = [t for t, short in enumerate(missing[order.number]) if t >= due and short > NEGLIGIBLE]
+        done = waits[-1] + 1 if waits else due
+        late.append(
+            LateOrder(
+                order=order.number,
+                product=order.product,
+                due_at=order.due_at,
+                units_late=float(when_due),
+                expected_at=exact.hour_start(facts, done + 1) if done < facts.policy.horizon_h else None,
+            )
+        )
+    return late

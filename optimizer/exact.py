@@ -1,0 +1,225 @@
+"""What a plan means, worked out from the facts in exact arithmetic. Shares no code with the formulation or its tables.
+
+Floats of the facts enter as the fractions they are; the only irrational function, the exponential of the base rate, is
+rounded to twelve decimals. The same facts and plan therefore give the same bits wherever they are worked out.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from functools import cache
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from optimizer.facts import PlanningFacts, maintenance_in_progress, needs_setup
+from optimizer.slots import HOUR, price_at, shift_at
+from plant.assets import Line, Machine
+from plant.plans import Plan
+from plant.production import Capability
+
+ZERO, ONE = Fraction(0), Fraction(1)
+_DECIMALS = 10**12
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calendar:
+    """The plan's hours as the local clock sees them."""
+
+    shifts: tuple[str, ...]
+    """Shift of each hour; empty: closed. (hour,)"""
+    prices: tuple[Fraction, ...]
+    """[currency/kWh] (hour,)"""
+    co2: tuple[Fraction, ...]
+    """[kg/kWh] (hour,)"""
+    open_share: dict[str, tuple[Fraction, ...]]
+    """By line [0..1]. (hour,)"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fate:
+    """What the chosen option of one machine brings."""
+
+    window: tuple[int, int]
+    """Hours away, half open."""
+    loss: tuple[Fraction, ...]
+    """Expected share of each hour lost to repair. (hour,)"""
+    failure_cost: Fraction
+    """Expected over the horizon [currency]."""
+    failure_probability: Fraction
+
+
+def read_calendar(facts: PlanningFacts) -> Calendar:
+    """The hours of the horizon with their shifts, prices, emissions and closures."""
+    zone = ZoneInfo(facts.plant.timezone)
+    hours = range(facts.policy.horizon_h)
+    local = [(facts.start.astimezone(UTC) + HOUR * t).astimezone(zone).replace(tzinfo=None) for t in hours]
+    shifts = tuple(shift_at(facts.calendar, at) for at in local)
+    return Calendar(
+        shifts=shifts,
+        prices=tuple(Fraction(price_at(facts.tariff, at)) for at in local),
+        co2=tuple(Fraction(facts.tariff.co2_kg_per_kwh[at.hour]) for at in local),
+        open_share={
+            line.name: tuple(_open(facts, line, t) if shifts[t] else ZERO for t in hours) for line in facts.plant.lines
+        },
+    )
+
+
+def _open(facts: PlanningFacts, line: Line, hour: int) -> Fraction:
+    """Part of an hour outside all closures of a line, to the microsecond."""
+    begin = facts.start + HOUR * hour
+    cuts = {begin, begin + HOUR}
+    closures = [c for c in facts.calendar.closures if c.line in ("", line.name)]
+    cuts.update(at for c in closures for at in (c.start, c.end) if begin < at < begin + HOUR)
+    ordered = sorted(cuts)
+    total = ZERO
+    for left, right in pairwise(ordered):
+        if not any(c.start <= left and right <= c.end for c in closures):
+            span = right - left
+            total += Fraction(span.seconds * 10**6 + span.microseconds, 3600 * 10**6)
+    return total
+
+
+def units_by_hour(facts: PlanningFacts, plan: Plan) -> dict[tuple[str, str, int], Fraction]:
+    """Gross units of each line, product and hour, as the plan's runs state them."""
+    units: dict[tuple[str, str, int], Fraction] = {}
+    for run in plan.runs:
+        first = (run.start - facts.start) // HOUR
+        for hour, made in enumerate(run.hourly_units, start=first):
+            key = (run.line, run.product, hour)
+            units[key] = units.get(key, ZERO) + Fraction(round(made * 1000), 1000)
+    return {key: made for key, made in units.items() if made}
+
+
+def maintenance_start(facts: PlanningFacts, plan: Plan, machine: str) -> int | None:
+    """Hour in which the plan starts to maintain a machine."""
+    starts = [(window.start - facts.start) // HOUR for window in plan.maintenance if window.machine == machine]
+    return starts[0] if starts else None
+
+
+def fate(
+    facts: PlanningFacts, calendar: Calendar, machine: Machine, *, start: int | None, under_way: bool = True
+) -> Fate:
+    """What becomes of a machine that is maintained from hour `start`, or not at all.
+
+    `under_way` False leaves maintenance in progress out of account.
+    """
+    machine_class = facts.class_of(machine)
+    horizon = facts.policy.horizon_h
+    first, last = (0, 0) if start is None else (start, min(start + math.ceil(machine_class.maintenance_h), horizon))
+    for job in maintenance_in_progress(facts) if under_way else ():
+        if job.machine == machine.name:
+            first, last = 0, min(math.ceil((job.end - facts.start) / HOUR), horizon)
+    opened = calendar.open_share[machine.line]
+    rate = ONE / Fraction(machine_class.mtbf_h)
+    ages = [ZERO]
+    for share in opened:
+        ages.append(ages[-1] + share)
+    worn = _worn(facts, machine, ages if last == 0 else ages[: first + 1])
+    renewed = [_fresh(facts, machine, age - ages[last]) for age in ages[last:]] if last else []
+    segments = [(0, worn), (last, renewed)] if last else [(0, worn)]
+    failures, loss = [ZERO] * horizon, [ZERO] * horizon
+    for begin, survival in segments:
+        for t in range(len(survival) - 1):
+            repaired = (ONE - survival[t]) * opened[begin + t] * rate
+            failures[begin + t] = survival[t] - survival[t + 1] + repaired
+        segment = failures[begin : begin + max(len(survival) - 1, 0)]
+        loss[begin : begin + len(segment)] = _lost(segment, Fraction(machine_class.repair_h))
+    survives = worn[-1] * (renewed[-1] if renewed else ONE)
+    return Fate(
+        window=(first, last),
+        loss=tuple(loss),
+        failure_cost=Fraction(machine_class.failure_cost) * sum(failures, ZERO),
+        failure_probability=ONE - survives,
+    )
+
+
+def _lost(failures: list[Fraction], repair_h: Fraction) -> list[Fraction]:
+    """Expected failures of the last `repair_h` hours, at most 1, hour by hour."""
+    whole, rest = int(repair_h), repair_h - int(repair_h)
+    lost, window = [], ZERO
+    for t, count in enumerate(failures):
+        window += count
+        if t >= whole:
+            window -= failures[t - whole]
+        lost.append(min(window + (rest * failures[t - whole] if t >= whole else ZERO), ONE))
+    return lost
+
+
+def _worn(facts: PlanningFacts, machine: Machine, ages: list[Fraction]) -> list[Fraction]:
+    """Survival of a machine as it stands, at operating ages from the plan's start [h]."""
+    mtbf_h = facts.class_of(machine).mtbf_h
+    risk = facts.newest_risk(machine.name)
+    if risk is None:
+        return [_exponential(age, mtbf_h) for age in ages]
+    gone = facts.start - risk.assessed_at
+    seen = max(Fraction((gone.days * 86400 + gone.seconds) * 10**6 + gone.microseconds, 3600 * 10**6), ZERO)
+    reached = _curve(risk.horizons_h, risk.survival, seen, mtbf_h)
+    if reached <= 0:
+        seen, reached = ZERO, ONE
+    return [min(_curve(risk.horizons_h, risk.survival, age + seen, mtbf_h) / reached, ONE) for age in ages]
+
+
+def _fresh(facts: PlanningFacts, machine: Machine, age: Fraction) -> Fraction:
+    """Survival of a renewed machine to an operating age [h]."""
+    mtbf_h = facts.class_of(machine).mtbf_h
+    fresh = facts.fresh_survival(machine.machine_class)
+    if fresh is None:
+        return _exponential(age, mtbf_h)
+    return _curve(fresh.horizons_h, fresh.survival, age, mtbf_h)
+
+
+@cache
+def _exponential(age: Fraction, mtbf_h: float) -> Fraction:
+    return Fraction(round(math.exp(-float(age) / mtbf_h) * _DECIMALS), _DECIMALS)
+
+
+def _curve(horizons_h: tuple[float, ...], survival: tuple[float, ...], age: Fraction, mtbf_h: float) -> Fraction:
+    """A survival curve at an age: linear between its points, then falling by 1 / mtbf of its last value per hour."""
+    before, value = ZERO, ONE
+    for horizon, survived in zip(horizons_h, survival, strict=True):
+        point, level = Fraction(horizon), min(max(Fraction(survived), ZERO), ONE)
+        if age <= point:
+            return value + (level - value) * (age - before) / (point - before)
+        before, value = point, level
+    return value * max(ONE - (age - before) / Fraction(mtbf_h), ZERO)
+
+
+def available(facts: PlanningFacts, calendar: Calendar, fates: dict[str, Fate]) -> dict[str, tuple[Fraction, ...]]:
+    """Hours in which each line can run, by line and hour [h]."""
+    hours = {}
+    for line in facts.plant.lines:
+        mine = [fates[machine.name] for machine in line.machines]
+        row = []
+        for t, share in enumerate(calendar.open_share[line.name]):
+            stands = any(f.window[0] <= t < f.window[1] for f in mine)
+            lost = sum((f.loss[t] for f in mine), ZERO)
+            row.append(ZERO if stands else share * max(ONE - lost, ZERO))
+        hours[line.name] = tuple(row)
+    return hours
+
+
+def setups(
+    facts: PlanningFacts, calendar: Calendar, units: dict[tuple[str, str, int], Fraction]
+) -> dict[tuple[str, str, str], Capability]:
+    """The setups that a plan takes, by line, product and shift."""
+    known = {(c.line, c.product): c for c in facts.capabilities}
+    running = {
+        (run.line, run.product)
+        for run in (facts.previous.runs if facts.previous else ())
+        if run.start < facts.start < run.end
+    }
+    taken: dict[tuple[str, str, str], Capability] = {}
+    for line, product, t in sorted(units):
+        capability = known.get((line, product))
+        if capability is None or not 0 <= t < len(calendar.shifts) or not needs_setup(capability, facts):
+            continue
+        if (line, product) in running and calendar.shifts[t] == calendar.shifts[0]:
+            continue
+        taken[line, product, calendar.shifts[t]] = capability
+    return taken
+
+
+def hour_start(facts: PlanningFacts, hour: int) -> datetime:
+    """When an hour of the plan begins, UTC."""
+    return facts.start.astimezone(UTC) + HOUR * hour

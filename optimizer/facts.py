@@ -1,0 +1,110 @@
+"""The facts that a plan rests on: what they are, whether they are sound, and their one canonical text."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+import msgspec
+
+from plant.assets import Machine, MachineClass, Plant
+from plant.plans import Plan
+from plant.production import Calendar, Capability, Order, PlanningPolicy, Product, Stock, Tariff
+from plant.risks import Risk
+
+WHOLE_UNITS_FROM_RATE = 20.0
+"""Lines that make fewer units an hour are planned in thousandths, as a unit takes a fair part of the hour [unit/h]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OngoingMaintenance:
+    """A machine that is being maintained or repaired while the plan is made."""
+
+    machine: str
+    end: datetime
+    """When it is expected back, as good as new."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FreshSurvival:
+    """How machines of a class survive after a renewal; without it, exponentially with the class's `mtbf_h`."""
+
+    machine_class: str
+    horizons_h: tuple[float, ...]
+    """Increasing; operating hours since the renewal [h]. (horizon,)"""
+    survival: tuple[float, ...]
+    """Non-increasing [0..1]. (horizon,)"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanningFacts:
+    """Everything that enters a plan; the same facts give the same problem."""
+
+    plant: Plant
+    products: tuple[Product, ...]
+    capabilities: tuple[Capability, ...]
+    orders: tuple[Order, ...]
+    stock: tuple[Stock, ...]
+    calendar: Calendar
+    tariff: Tariff
+    policy: PlanningPolicy
+    risks: tuple[Risk, ...]
+    """The newest per machine counts; a machine without one fails at its class's base rate."""
+    start: datetime
+    """First hour of the plan; aware, on the hour."""
+    previous: Plan | None = None
+    """The accepted plan, kept in its first `policy.frozen_h` hours."""
+    ongoing: tuple[OngoingMaintenance, ...] = ()
+    fresh: tuple[FreshSurvival, ...] = ()
+
+    def class_of(self, machine: Machine) -> MachineClass:
+        """The class of a machine."""
+        return self.plant.class_index[machine.machine_class]
+
+    def newest_risk(self, machine: str) -> Risk | None:
+        """The risk of a machine that was assessed last."""
+        return max((r for r in self.risks if r.machine == machine), key=lambda r: r.assessed_at, default=None)
+
+    def fresh_survival(self, machine_class: str) -> FreshSurvival | None:
+        """The survival curve of a renewed machine, where the plant knows one."""
+        return next((curve for curve in self.fresh if curve.machine_class == machine_class), None)
+
+
+def facts_to_json(facts: PlanningFacts) -> bytes:
+    """Canonical JSON of the facts: the same facts always give the same bytes."""
+    return msgspec.json.encode(facts, order="deterministic")
+
+
+def facts_from_json(document: bytes) -> PlanningFacts:
+    """The facts of their canonical JSON. Raises msgspec.ValidationError naming the field that does not fit."""
+    return msgspec.json.decode(document, type=PlanningFacts)
+
+
+def inputs_hash(facts: PlanningFacts) -> str:
+    """SHA-256 of the canonical JSON, in hexadecimal."""
+    return hashlib.sha256(facts_to_json(facts)).hexdigest()
+
+
+def units_step(rate_per_h: float) -> Fraction:
+    """The grain in which a line's production is planned [unit].
+
+    >>> units_step(90.0), units_step(0.5)
+    (Fraction(1, 1), Fraction(1, 1000))
+    """
+    return Fraction(1) if rate_per_h >= WHOLE_UNITS_FROM_RATE else Fraction(1, 1000)
+
+
+def needs_setup(capability: Capability, facts: PlanningFacts) -> bool:
+    """Whether making this product on this line takes a setup: not on a line with one product, nor where it is free."""
+    alternatives = sum(1 for other in facts.capabilities if other.line == capability.line)
+    return alternatives > 1 and (capability.setup_h > 0 or capability.setup_cost > 0)
+
+
+def maintenance_in_progress(facts: PlanningFacts) -> Iterator[OngoingMaintenance]:
+    """Jobs under way at the start: the reported ones and those of the accepted plan."""
+    reported = {job.machine for job in facts.ongoing if job.end > facts.start}
+    yield from (job for job in facts.ongoing if job.end > facts.start)
+    for window in facts.previous.maintenance if facts.previous else ():
+        if window.start < facts.start < window.end and window.machine not in reported:
+            yield OngoingMaintenance(machine=window.machine, end=window.end)

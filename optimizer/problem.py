@@ -1,0 +1,258 @@
+"""From facts to numbers: the planning problem, laid out by hour, line, product and machine. Knows no solver."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.facts import (
+    FreshSurvival,
+    OngoingMaintenance,
+    PlanningFacts,
+    facts_from_json,
+    facts_to_json,
+    inputs_hash,
+    maintenance_in_progress,
+    needs_setup,
+    units_step,
+)
+from optimizer.risk_tables import MachineOptions, machine_options
+from optimizer.slots import CLOSED, HOUR, Slots, lay_out, slot_of
+from optimizer.validate import validate
+from plant.production import Capability
+
+__all__ = [
+    "FreshSurvival",
+    "OngoingMaintenance",
+    "PlanningFacts",
+    "PlanningProblem",
+    "build_problem",
+    "facts_from_json",
+    "facts_to_json",
+    "inputs_hash",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Making:
+    """A line that can make a product."""
+
+    line: int
+    """Index of the line."""
+    product: str
+    rate_per_h: float
+    """Gross [unit/h]."""
+    good_per_h: float
+    """Good [unit/h]."""
+    energy_kwh_per_h: float
+    scrap_cost_per_h: float
+    """[currency/h]"""
+    setup_h: float
+    setup_cost: float
+    needs_setup: bool
+    ready: bool
+    """Whether the accepted plan has it set up in the shift in which the plan starts."""
+    step: float
+    """Grain of its production [unit]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Demand:
+    """What is wanted of one product at one backlog price."""
+
+    product: str
+    backlog_cost_per_unit_h: float
+    """Of the product, times the orders' priority [currency/(unit h)]."""
+    units: NDArray[np.float64]
+    """Good units that fall due in each hour [unit]. (hour,)"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanningProblem:
+    """All numbers of one plan; the formulation reads nothing else."""
+
+    facts: PlanningFacts
+    slots: Slots
+    lines: tuple[str, ...]
+    idle_kw: NDArray[np.float64]
+    """Power of a line that is open and makes nothing [kW]. (line,)"""
+    makings: tuple[Making, ...]
+    demands: tuple[Demand, ...]
+    stock: dict[str, float]
+    """Good units at the start, by product [unit]."""
+    holding: dict[str, float]
+    """[currency/(unit h)] by product"""
+    machines: tuple[MachineOptions, ...]
+    crews_free: tuple[int, ...]
+    """Crews that are not at work already. (hour,)"""
+    frozen: dict[tuple[int, int], tuple[float, float]]
+    """Least and greatest running hours of a making in a frozen hour, by (making, hour) [h]."""
+    unmakeable: tuple[str, ...]
+    """Numbers of orders that no line can make and stock does not cover."""
+
+    @property
+    def hours(self) -> int:
+        """Length of the horizon [h]."""
+        return len(self.slots.starts)
+
+
+def build_problem(facts: PlanningFacts) -> PlanningProblem:
+    """The numbers of one plan. Raises ConfigError with every fault of the facts."""
+    validate(facts)
+    slots = lay_out(facts)
+    lines = facts.plant.lines
+    index = {line.name: number for number, line in enumerate(lines)}
+    machines = tuple(
+        machine_options(facts, machine, slots.open_share[index[machine.line]]) for machine in facts.plant.machines
+    )
+    makings = _makings(facts, slots, index)
+    idle = [[facts.class_of(machine).idle_power_kw for machine in line.machines] for line in lines]
+    return PlanningProblem(
+        facts=facts,
+        slots=slots,
+        lines=tuple(line.name for line in lines),
+        idle_kw=np.array([sum(powers) for powers in idle]),
+        makings=makings,
+        demands=_demands(facts, len(slots.starts)),
+        stock=_stock(facts),
+        holding={product.name: product.holding_cost_per_unit_h for product in facts.products},
+        machines=machines,
+        crews_free=_crews_free(facts, len(slots.starts)),
+        frozen=_frozen(facts, slots, makings, machines),
+        unmakeable=_unmakeable(facts, slots),
+    )
+
+
+def due_slot(start: datetime, due_at: datetime) -> int:
+    """The last hour whose production is in time; 0 for what is due already."""
+    return max(ceil((due_at - start) / HOUR) - 1, 0)
+
+
+def _stock(facts: PlanningFacts) -> dict[str, float]:
+    on_hand = {product.name: 0.0 for product in facts.products}
+    for stock in facts.stock:
+        on_hand[stock.product] += stock.quantity
+    return on_hand
+
+
+def _makings(facts: PlanningFacts, slots: Slots, index: dict[str, int]) -> tuple[Making, ...]:
+    scrap_cost = {product.name: product.scrap_cost for product in facts.products}
+    return tuple(
+        Making(
+            line=index[c.line],
+            product=c.product,
+            rate_per_h=c.rate_per_h,
+            good_per_h=c.rate_per_h * (1.0 - c.scrap_ratio),
+            energy_kwh_per_h=c.rate_per_h * c.energy_kwh_per_unit,
+            scrap_cost_per_h=c.rate_per_h * c.scrap_ratio * scrap_cost[c.product],
+            setup_h=c.setup_h,
+            setup_cost=c.setup_cost,
+            needs_setup=needs_setup(c, facts),
+            ready=_is_ready(facts, slots, c),
+            step=float(units_step(c.rate_per_h)),
+        )
+        for c in facts.capabilities
+    )
+
+
+def _is_ready(facts: PlanningFacts, slots: Slots, capability: Capability) -> bool:
+    """Set up in the running shift: the accepted plan made it there before the plan's start."""
+    if facts.previous is None or slots.shift[0] == CLOSED:
+        return False
+    return any(
+        run.line == capability.line and run.product == capability.product and run.start < facts.start < run.end
+        for run in facts.previous.runs
+    )
+
+
+def _demands(facts: PlanningFacts, hours: int) -> tuple[Demand, ...]:
+    """Orders due within the horizon, by product and backlog price."""
+    price = {product.name: product.backlog_cost_per_unit_h for product in facts.products}
+    wanted: dict[tuple[str, float], NDArray[np.float64]] = {}
+    for order in facts.orders:
+        hour = due_slot(facts.start, order.due_at)
+        if hour < hours:
+            key = (order.product, price[order.product] * order.priority)
+            wanted.setdefault(key, np.zeros(hours))[hour] += order.quantity
+    return tuple(
+        Demand(product=product, backlog_cost_per_unit_h=cost, units=units)
+        for (product, cost), units in sorted(wanted.items(), key=lambda item: item[0])
+    )
+
+
+def _crews_free(facts: PlanningFacts, hours: int) -> tuple[int, ...]:
+    ends = [(job.end - facts.start) / HOUR for job in maintenance_in_progress(facts)]
+    busy = [sum(1 for end in ends if end > hour) for hour in range(hours)]
+    return tuple(max(facts.policy.crews - count, 0) for count in busy)
+
+
+def _unmakeable(facts: PlanningFacts, slots: Slots) -> tuple[str, ...]:
+    """Orders in the horizon that no line can make, once stock has gone to the earliest ones."""
+    possible = {capability.product for capability in facts.capabilities}
+    left = _stock(facts)
+    numbers = []
+    for order in sorted(facts.orders, key=lambda order: (order.due_at, order.number)):
+        if order.product in possible or due_slot(facts.start, order.due_at) >= len(slots.starts):
+            continue
+        left[order.product] -= order.quantity
+        if left[order.product] < 0:
+            numbers.append(order.number)
+            left[order.product] += order.quantity
+    return tuple(numbers)
+
+
+def _frozen(
+    facts: PlanningFacts, slots: Slots, makings: tuple[Making, ...], machines: tuple[MachineOptions, ...]
+) -> dict[tuple[int, int], tuple[float, float]]:
+    """Running hours kept from the accepted plan; less only where the line can no longer be sure of its hours."""
+    if facts.previous is None or facts.policy.frozen_h == 0:
+        return {}
+    frozen_h = min(facts.policy.frozen_h, len(slots.starts))
+    kept = {(m, hour): 0.0 for m in range(len(makings)) for hour in range(frozen_h)}
+    place = {(making.line, making.product): m for m, making in enumerate(makings)}
+    index = {line.name: number for number, line in enumerate(facts.plant.lines)}
+    for run in facts.previous.runs:
+        m = place.get((index.get(run.line, -1), run.product))
+        first = slot_of(facts.start, run.start)
+        for hour, units in enumerate(run.hourly_units, start=first):
+            if m is not None and (m, hour) in kept:
+                kept[m, hour] += units / makings[m].rate_per_h
+    sure = {line: _fits(line, frozen_h, kept, slots, makings, machines, facts) for line in index.values()}
+    return {key: (hours if sure[makings[key[0]].line] else 0.0, hours) for key, hours in kept.items()}
+
+
+def _fits(
+    line: int,
+    frozen_h: int,
+    kept: dict[tuple[int, int], float],
+    slots: Slots,
+    makings: tuple[Making, ...],
+    machines: tuple[MachineOptions, ...],
+    facts: PlanningFacts,
+) -> bool:
+    """Whether the kept hours fit the line whatever is chosen for its machines."""
+    mine = [options for options in machines if options.line == facts.plant.lines[line].name]
+    hours = slots.open_share[line][:frozen_h].copy()
+    for options in mine:
+        for first, last in options.windows if options.forced else ():
+            hours[first:last] = 0.0
+    lost = np.zeros(frozen_h)
+    for options in mine:
+        lost += options.loss.max(axis=0)[:frozen_h]
+    hours *= np.clip(1.0 - lost, 0.0, 1.0)
+    need = np.zeros(frozen_h)
+    setup: dict[tuple[int, int], float] = {}
+    for (m, hour), running in kept.items():
+        if makings[m].line == line and running > 0:
+            need[hour] += running
+            due = makings[m].needs_setup and not (makings[m].ready and slots.shift[hour] == slots.shift[0])
+            setup[m, slots.shift[hour]] = makings[m].setup_h if due else 0.0
+    shifts = np.array(slots.shift[:frozen_h])
+    for shift in set(slots.shift[:frozen_h]):
+        inside = shifts == shift
+        needed = need[inside].sum() + sum(time for (_, s), time in setup.items() if s == shift)
+        if needed > hours[inside].sum() + 1e-9:
+            return False
+    return bool((need <= hours + 1e-9).all())
