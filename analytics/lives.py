@@ -1,0 +1,201 @@
+"""Lives of machines: what was read between one renewal and the next, or the failure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plant.assets import MachineClass, MachineState, Signal, SignalKind, SignalRole
+from plant.clock import instant, microseconds
+from plant.signals import Window
+
+WATCHED_ROLES: Final = (SignalRole.CONDITION, SignalRole.SETTING, SignalRole.POWER)
+FAILED: Final = "failed"
+RENEWING: Final = ("repaired", "maintained")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Renewal:
+    """Something that ended a life or began one."""
+
+    machine: str
+    kind: str
+    """`failed`, `repaired` or `maintained`."""
+    at: datetime
+    mode: str = ""
+    """Failure mode where it is known."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Life:
+    """The operating readings of one machine since its renewal."""
+
+    machine: str
+    machine_class: str
+    signals: tuple[str, ...]
+    settings: tuple[str, ...]
+    """Those of the signals that are operating settings."""
+    observed_at_us: NDArray[np.int64]
+    """Strictly increasing [µs UTC]. (time,)"""
+    age_units: NDArray[np.float64]
+    """Operating age since the renewal [life units]. (time,)"""
+    values: NDArray[np.float64]
+    """NaN where nothing was reported [canonical units]. (time, signal)"""
+    failed: bool
+    """Whether the life ended in a failure; else it was cut short or still runs (censored)."""
+    mode: str = ""
+    """Failure mode where it is known."""
+    row_units: float = 1.0
+    """Life units that one row adds."""
+    cycle_h: float = 1.0
+    """Hours of one life unit [h]."""
+
+    def __len__(self) -> int:
+        return len(self.observed_at_us)
+
+    @property
+    def remaining_units(self) -> NDArray[np.float64]:
+        """Life units from each row to the last one, which is the failure or the end of observation. (time,)"""
+        last = self.age_units[-1] if len(self) else 0.0
+        return np.asarray(last - self.age_units)
+
+
+def truncated(life: Life, *, rows: int) -> Life:
+    """The first rows of a life, as if it were still running after them."""
+    return replace(
+        life,
+        observed_at_us=life.observed_at_us[:rows],
+        age_units=life.age_units[:rows],
+        values=life.values[:rows],
+        failed=life.failed and rows >= len(life),
+    )
+
+
+def watched_signals(machine_class: MachineClass) -> tuple[Signal, ...]:
+    """The gauges that the risk model looks at: condition, setting and power."""
+    return tuple(s for s in machine_class.signals if s.kind is SignalKind.GAUGE and s.role in WATCHED_ROLES)
+
+
+def renewals_in(window: Window, *, machine_class: MachineClass) -> tuple[Renewal, ...]:
+    """The failures, repairs and maintenance that the machine itself reported in a window."""
+    signal = machine_class.signal(SignalRole.MAINTENANCE)
+    events = window.states.get(signal.name) if signal else None
+    if events is None:
+        return ()
+    known = (FAILED, *RENEWING)
+    return tuple(
+        Renewal(machine=window.machine, kind=str(kind), at=instant(int(at)))
+        for at, kind in zip(window.observed_at, events, strict=True)
+        if kind in known
+    )
+
+
+def lives_from_windows(
+    windows: Mapping[str, Window], *, machine_class: MachineClass, renewals: Sequence[Renewal] | None = None
+) -> tuple[Life, ...]:
+    """All lives of machines of one class, in order of machine and time; the last of each machine still runs.
+
+    Args:
+        windows: By machine, stepped at the class's `assess_step`; raw where readings are per cycle.
+        machine_class: Of all these machines.
+        renewals: As recorded; None: those that the windows themselves report.
+    """
+    lives: list[Life] = []
+    for window in windows.values():
+        events = renewals_in(window, machine_class=machine_class) if renewals is None else renewals
+        mine = sorted((e for e in events if e.machine == window.machine), key=lambda event: event.at)
+        lives.extend(_lives_of(window, mine, machine_class))
+    return tuple(lives)
+
+
+def current_lives(
+    windows: Mapping[str, Window], *, machine_class: MachineClass, renewals: Sequence[Renewal] | None = None
+) -> tuple[Life, ...]:
+    """The running life of each machine: its operating readings since the last renewal, possibly none."""
+    newest: dict[str, Life] = {}
+    for life in lives_from_windows(windows, machine_class=machine_class, renewals=renewals):
+        newest[life.machine] = life
+    return tuple(newest[window.machine] for window in windows.values())
+
+
+def _lives_of(window: Window, events: Sequence[Renewal], machine_class: MachineClass) -> list[Life]:
+    readings = _operating_readings(window, machine_class)
+    at = readings.observed_at_us
+    spans: list[tuple[int, int, Renewal | None]] = []  # first row, end row, the event that ended it
+    begin, ended = 0, None
+    for event in events:
+        row = int(np.searchsorted(at, _row_instant(event, window)))
+        if event.kind == FAILED:
+            spans.append((begin, row, event))
+        elif ended is None or ended.kind != FAILED:
+            spans.append((begin, row, None))
+        begin, ended = row, event
+    spans.append((begin, len(at), None))
+    lives = []
+    for number, (first, end, failure) in enumerate(spans):
+        if end > first or number == len(spans) - 1:
+            lives.append(_cut(readings, first, end, failure))
+    return lives
+
+
+def _row_instant(event: Renewal, window: Window) -> int:
+    """Rows from here on belong to the next life: the first step that begins at or after the event."""
+    at = microseconds(event.at)
+    if window.step is not None and event.kind == FAILED:
+        return at + 1  # the step in which it failed began before
+    return at
+
+
+def _cut(readings: Life, first: int, end: int, failure: Renewal | None) -> Life:
+    age = readings.age_units[first:end]
+    return replace(
+        readings,
+        observed_at_us=readings.observed_at_us[first:end],
+        age_units=age - age[0] if len(age) else age,
+        values=readings.values[first:end],
+        failed=failure is not None,
+        mode=failure.mode if failure else "",
+    )
+
+
+def _operating_readings(window: Window, machine_class: MachineClass) -> Life:
+    """All rows of a window in which the machine operated, as one running life."""
+    watched = watched_signals(machine_class)
+    empty = np.full(len(window), np.nan)
+    columns = [np.asarray(window.values.get(signal.name, empty), dtype=np.float64) for signal in watched]
+    values = np.column_stack(columns) if columns else np.empty((len(window), 0))
+    state = machine_class.signal(SignalRole.STATE)
+    operates = ~np.isnan(values).all(axis=1)
+    row_units = 1.0
+    if state is not None and state.name in window.states:
+        if window.step is None:
+            raise ValueError(f"{window.machine}: read it at a step of {machine_class.assess_step}, not raw")
+        operates &= _held(window.states[state.name]) == MachineState.EXECUTE.value
+        row_units = window.step.total_seconds() / 3600 / machine_class.cycle_h
+    rows = np.flatnonzero(operates)
+    return Life(
+        machine=window.machine,
+        machine_class=machine_class.name,
+        signals=tuple(signal.name for signal in watched),
+        settings=tuple(signal.name for signal in watched if signal.role is SignalRole.SETTING),
+        observed_at_us=window.observed_at[rows],
+        age_units=np.arange(len(rows), dtype=np.float64) * row_units,
+        values=values[rows],
+        failed=False,
+        row_units=row_units,
+        cycle_h=machine_class.cycle_h,
+    )
+
+
+def _held(states: NDArray[np.object_]) -> NDArray[np.object_]:
+    """States carried forward over rows without a report. (time,)"""
+    reported = np.array([state is not None for state in states], dtype=bool)
+    if not len(states) or not reported.any():
+        return states
+    rows = np.maximum.accumulate(np.where(reported, np.arange(len(states)), -1))
+    held = states[np.maximum(rows, 0)]
+    held[rows < 0] = None
+    return np.asarray(held, dtype=object)

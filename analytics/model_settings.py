@@ -1,0 +1,69 @@
+"""How the failure-risk model looks at a life and how it is trained."""
+
+from enum import StrEnum
+from typing import Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class AgeInput(StrEnum):
+    """Whether the model sees the operating age since the last renewal."""
+
+    WITH = "with"
+    WITHOUT = "without"
+
+
+class ModelSettings(BaseModel):
+    """Configuration of the failure-risk model; one for every machine class and data set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scales_rows: tuple[int, ...] = Field(default=(4, 8, 16, 32, 64), min_length=1)
+    """Lengths of the trailing windows, increasing [row]; geometric, so that fast and slow wear both show."""
+    baseline_rows: int = Field(default=30, ge=3)
+    """First readings after a renewal that make the machine's own healthy baseline [row]."""
+    minimum_rows: int = Field(default=10, ge=1)
+    """Readings since the renewal below which the model does not speak [row]."""
+    regimes_max: int = Field(default=8, ge=1)
+    """Most operating regimes that are told apart by the settings."""
+    age: AgeInput = AgeInput.WITH
+    """Without: the risk rests on the readings alone."""
+    bins: int = Field(default=32, ge=4, le=200)
+    """Log-spaced hazard bins over the remaining life."""
+    knots: int = Field(default=8, ge=2)
+    """Quantile bins of the piecewise-linear encoding of each input."""
+    hidden: tuple[int, int] = (96, 64)
+    """Widths of the two hidden layers."""
+    members: int = Field(default=3, ge=1)
+    """Networks in the ensemble; each holds out other lives."""
+    epochs: int = Field(default=16, ge=1)
+    """Most passes over the training rows."""
+    patience: int = Field(default=6, ge=1)
+    """Epochs without gain on the held-out lives after which a member stops."""
+    batch_rows: int = Field(default=512, ge=8)
+    """Rows per step of the optimiser [row]."""
+    rows_per_life: int = Field(default=400, ge=10)
+    """Rows of one life that enter training, evenly spread [row]; neighbours say nearly the same."""
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=3e-2, ge=0)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    held_out_share: float = Field(default=0.2, gt=0, le=0.5)
+    """Lives that a member does not train on: they stop it and calibrate it [0..1]."""
+    training_failures: int = Field(default=5, ge=2)
+    """Failures below which a class is not trained and keeps the base rate of its MTBF."""
+    calibration_failures: int = Field(default=8, ge=3)
+    """Failures below which the probabilities are called uncalibrated."""
+    threads: int = Field(default=1, ge=1)
+    """CPU threads of torch."""
+
+    @model_validator(mode="after")
+    def _scales_increase(self) -> Self:
+        if list(self.scales_rows) != sorted(set(self.scales_rows)) or self.scales_rows[0] < 2:
+            raise ValueError(f"scales_rows must increase and begin at 2 or more, not {self.scales_rows}")
+        return self
+
+
+QUICK: Final = ModelSettings(
+    scales_rows=(6, 18, 54, 162, 486), baseline_rows=144, members=2, epochs=25, patience=6, rows_per_life=160
+)
+"""For the demo and for tests: 10-minute rows from 1 h to 81 h, two members, few passes."""

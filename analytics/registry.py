@@ -1,0 +1,239 @@
+"""Versions of models on disk: weights with everything that makes them believable, or they do not load.
+
+`models/<class>/<version>/weights.safetensors` and `model.json`; `models/<class>/current.json` names the one in use.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import numpy as np
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from analytics.calibrate import Calibration
+from analytics.features import Feature
+from analytics.model_settings import ModelSettings
+from analytics.network import HazardNetwork
+from analytics.normalise import Normaliser
+from analytics.training import Model
+from plant.errors import ConfigError, Fault
+
+WEIGHTS: Final = "weights.safetensors"
+FACTS: Final = "model.json"
+CURRENT: Final = "current.json"
+FORMAT: Final = 1
+NORMALISER_ARRAYS: Final = ("regimes", "setting_mean", "setting_scale", "effect", "centre", "sigma")
+NEEDED: Final = (
+    *("format", "machine_class", "version", "created_at", "settings", "signals", "kept", "setting_signals", "features"),
+    *("calibration", "modes", "base_rate", "row_units", "cycle_h", "seed", "data_cut_off", "data_hash", "metrics"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Version:
+    """One saved model."""
+
+    machine_class: str
+    version: str
+    created_at: datetime
+    data_cut_off: datetime
+    metrics: dict[str, float]
+    calibrated: bool
+    current: bool
+    """Whether it is the one in use."""
+
+
+def save_model(model: Model, *, folder: Path, created_at: datetime) -> Model:
+    """Write a model as a new version of its class, whole or not at all, and return it under its version.
+
+    It is not in use before `promote`.
+    """
+    home = folder / model.machine_class
+    home.mkdir(parents=True, exist_ok=True)
+    stem = f"{created_at:%Y%m%dT%H%M%SZ}-{model.data_hash[:8]}"
+    version, number = stem, 2
+    while (home / version).exists():
+        version, number = f"{stem}-{number}", number + 1
+    saved = replace(model, version=version)
+    draft = home / f".draft-{uuid4().hex}"
+    draft.mkdir()
+    arrays = {f"network.{name}": value.numpy() for name, value in saved.network.state_dict().items()}
+    arrays |= {f"normaliser.{name}": getattr(saved.normaliser, name) for name in NORMALISER_ARRAYS}
+    arrays["edges"] = saved.edges
+    save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, draft / WEIGHTS)
+    (draft / FACTS).write_text(json.dumps(_facts(saved, created_at), indent=1, allow_nan=True), encoding="utf-8")
+    draft.rename(home / version)
+    return saved
+
+
+def load_model(machine_class: str, *, version: str, folder: Path) -> Model:
+    """Load one version.
+
+    Raises:
+        ConfigError: A file or a fact is missing or broken; nothing is guessed.
+    """
+    home = folder / machine_class / version
+    facts = _read_facts(home)
+    try:
+        arrays = load_file(home / WEIGHTS)
+        settings = ModelSettings.model_validate(facts["settings"])
+        features = tuple(Feature(**entry) for entry in facts["features"])
+        network = _network(arrays, settings, len(features), len(facts["modes"]))
+        normaliser = Normaliser(
+            signals=tuple(facts["signals"]),
+            kept=tuple(facts["kept"]),
+            settings=tuple(facts["setting_signals"]),
+            **{name: arrays[f"normaliser.{name}"] for name in NORMALISER_ARRAYS},
+        )
+        return Model(
+            machine_class=facts["machine_class"],
+            settings=settings,
+            normaliser=normaliser,
+            features=features,
+            edges=arrays["edges"],
+            network=network,
+            calibration=Calibration(**facts["calibration"]),
+            modes=tuple(facts["modes"]),
+            base_rate=facts["base_rate"],
+            row_units=facts["row_units"],
+            cycle_h=facts["cycle_h"],
+            seed=facts["seed"],
+            data_cut_off=datetime.fromisoformat(facts["data_cut_off"]),
+            data_hash=facts["data_hash"],
+            metrics=facts["metrics"],
+            version=facts["version"],
+        )
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, ValidationError) as broken:
+        raise _incomplete(home / WEIGHTS, f"{type(broken).__name__}: {broken}") from broken
+
+
+def load_current(machine_class: str, *, folder: Path) -> Model | None:
+    """The model in use, or None where the class has none yet. Raises ConfigError as `load_model` does."""
+    version = current_version(machine_class, folder=folder)
+    return None if version is None else load_model(machine_class, version=version, folder=folder)
+
+
+def current_version(machine_class: str, *, folder: Path) -> str | None:
+    """Name of the version in use, or None."""
+    history = _history(machine_class, folder)
+    return history[-1] if history else None
+
+
+def versions(folder: Path, *, machine_class: str | None = None) -> tuple[Version, ...]:
+    """All complete versions, by class and age; broken ones are left out."""
+    found = []
+    for facts_file in sorted(folder.glob(f"{machine_class or '*'}/[!.]*/{FACTS}")):
+        try:
+            facts = _read_facts(facts_file.parent)
+        except ConfigError:
+            continue
+        name = facts["machine_class"]
+        found.append(
+            Version(
+                machine_class=name,
+                version=facts["version"],
+                created_at=datetime.fromisoformat(facts["created_at"]),
+                data_cut_off=datetime.fromisoformat(facts["data_cut_off"]),
+                metrics=facts["metrics"],
+                calibrated=facts["calibration"]["calibrated"],
+                current=facts["version"] == current_version(name, folder=folder),
+            )
+        )
+    return tuple(found)
+
+
+def promote(machine_class: str, *, version: str, folder: Path) -> None:
+    """Put a version in use, after checking that it loads. Raises ConfigError when it does not."""
+    load_model(machine_class, version=version, folder=folder)
+    _write_history([*_history(machine_class, folder), version], machine_class, folder)
+
+
+def rollback(machine_class: str, *, folder: Path) -> str | None:
+    """Put the version used before in use again and return its name; None when there is none."""
+    history = _history(machine_class, folder)
+    if len(history) < 2:
+        return None
+    _write_history(history[:-1], machine_class, folder)
+    return history[-2]
+
+
+def _facts(model: Model, created_at: datetime) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "machine_class": model.machine_class,
+        "version": model.version,
+        "created_at": created_at.isoformat(),
+        "settings": model.settings.model_dump(mode="json"),
+        "signals": model.normaliser.signals,
+        "kept": model.normaliser.kept,
+        "setting_signals": model.normaliser.settings,
+        "features": [asdict(feature) for feature in model.features],
+        "calibration": asdict(model.calibration),
+        "modes": model.modes,
+        "base_rate": model.base_rate,
+        "row_units": model.row_units,
+        "cycle_h": model.cycle_h,
+        "seed": model.seed,
+        "data_cut_off": model.data_cut_off.isoformat(),
+        "data_hash": model.data_hash,
+        "metrics": model.metrics,
+    }
+
+
+def _read_facts(home: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads((home / FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as broken:
+        raise _incomplete(home / FACTS, str(broken)) from broken
+    missing = [name for name in NEEDED if name not in facts] if isinstance(facts, dict) else list(NEEDED)
+    if missing:
+        raise _incomplete(home / FACTS, f"no {', '.join(missing)}")
+    if facts["format"] != FORMAT:
+        raise _incomplete(home / FACTS, f"format {facts['format']}, this version reads {FORMAT}")
+    checked: dict[str, Any] = facts
+    return checked
+
+
+def _network(arrays: dict[str, Any], settings: ModelSettings, features: int, modes: int) -> HazardNetwork:
+    import torch
+
+    network = HazardNetwork(
+        features=features,
+        knots=settings.knots,
+        hidden=settings.hidden,
+        bins=settings.bins,
+        modes=modes,
+        members=settings.members,
+        dropout=settings.dropout,
+    ).double()
+    prefix = "network."
+    state = {name.removeprefix(prefix): torch.tensor(v) for name, v in arrays.items() if name.startswith(prefix)}
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def _history(machine_class: str, folder: Path) -> list[str]:
+    """Versions in the order in which they came into use, the present one last."""
+    try:
+        pointer = json.loads((folder / machine_class / CURRENT).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    return [str(version) for version in pointer["history"]]
+
+
+def _write_history(history: list[str], machine_class: str, folder: Path) -> None:
+    home = folder / machine_class
+    draft = home / f".{CURRENT}-{uuid4().hex}"
+    draft.write_text(json.dumps({"current": history[-1], "history": history}), encoding="utf-8")
+    os.replace(draft, home / CURRENT)  # noqa: PTH105 - the atomic rename that overwrites, by its own name
+
+
+def _incomplete(path: Path, found: str) -> ConfigError:
+    expected = "a model needs its weights, settings, data cut-off, metrics and calibration: train it again"
+    return ConfigError((Fault(where=str(path), found=found, expected=expected),))

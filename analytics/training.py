@@ -1,0 +1,372 @@
+"""Learn the hazard of a machine class from its lives: failed ones and those that still run."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from analytics.calibrate import Calibration, calibrated, fit_calibration
+from analytics.evaluate import average_precision, brier, expected_calibration_error
+from analytics.features import Feature, extract, features_of
+from analytics.hazard import bin_edges, interpolation, log_survival, negative_log_likelihood, targets
+from analytics.lives import Life
+from analytics.model_settings import ModelSettings
+from analytics.network import HazardNetwork
+from analytics.normalise import Normaliser, fit_normaliser
+from plant.assets import MachineClass
+from plant.clock import instant
+
+Progress = Callable[[float, str], None]
+HEALTHY_PART = 0.3
+"""First part of the lives' rows whose median is the healthy reference of explanations [0..1]."""
+MODE_WEIGHT = 0.1
+"""Weight of the mode's log loss beside the hazard's likelihood [ratio]."""
+MODE_FAILURES = 3
+"""Failures of a mode below which it is not told apart."""
+CALIBRATION_HORIZONS = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Model:
+    """A trained failure-risk model of one machine class."""
+
+    machine_class: str
+    settings: ModelSettings
+    normaliser: Normaliser
+    features: tuple[Feature, ...]
+    edges: NDArray[np.float64]
+    """Of the hazard bins, from 0 [life units]. (bin + 1,)"""
+    network: HazardNetwork
+    """In double precision, ready to be asked."""
+    calibration: Calibration
+    modes: tuple[str, ...]
+    """Failure modes that are told apart; empty: they are not."""
+    base_rate: float
+    """Failures per life unit of the class [1/unit]."""
+    row_units: float
+    """Life units of one row."""
+    cycle_h: float
+    """Hours of one life unit [h]."""
+    seed: int
+    data_cut_off: datetime
+    """Newest reading that entered the training."""
+    data_hash: str
+    """SHA-256 of all training lives."""
+    metrics: dict[str, float]
+    """On lives that the member in question did not train on."""
+    version: str = "unsaved"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotTrained:
+    """Why a class has no model; its risk stays the base rate of its MTBF."""
+
+    machine_class: str
+    failures: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Rows:
+    """Training rows of all lives."""
+
+    features: NDArray[np.float64]
+    """(row, feature)"""
+    remaining: NDArray[np.float64]
+    """(row,)"""
+    failed: NDArray[np.bool_]
+    """(row,)"""
+    weight: NDArray[np.float64]
+    """Readings that the row stands for, mean 1. (row,)"""
+    life: NDArray[np.intp]
+    """(row,)"""
+    healthy: NDArray[np.bool_]
+    """In the first part of its life. (row,)"""
+
+
+def train(
+    lives: Sequence[Life],
+    *,
+    machine_class: MachineClass,
+    settings: ModelSettings,
+    seed: int,
+    progress: Progress = lambda _share, _text: None,
+) -> Model | NotTrained:
+    """Train an ensemble, calibrate it on held-out lives and measure it there.
+
+    Args:
+        lives: Of one machine class; running ones count as censored.
+        machine_class: Of all these lives.
+        settings: How to look and how to learn.
+        seed: Of everything random; the same seed and lives give the same model.
+        progress: Called with the share done [0..1] and a sentence.
+    """
+    torch.set_num_threads(settings.threads)
+    usable = [life for life in lives if len(life) >= settings.minimum_rows]
+    failures = sum(life.failed for life in usable)
+    if failures < settings.training_failures:
+        reason = (
+            f"{machine_class.name}: {failures} failures with readings before them; "
+            f"{settings.training_failures} are needed; till then the MTBF of {machine_class.mtbf_h:g} h counts."
+        )
+        return NotTrained(machine_class=machine_class.name, failures=failures, reason=reason)
+    progress(0.0, f"{machine_class.name}: looking at {len(usable)} lives, {failures} of them failed")
+    normaliser = fit_normaliser(usable, settings=settings, seed=seed)
+    rows = _gather(usable, normaliser, settings)
+    progress(0.2, f"{machine_class.name}: {len(rows.weight)} rows, {rows.features.shape[1]} inputs")
+    edges = bin_edges(1.1 * float(rows.remaining.max()), row=usable[0].row_units, bins=settings.bins)
+    modes = _modes(usable)
+    network, held_out = _fit(rows, usable, edges, modes, settings, seed, progress)
+    horizons = edges[1 :: max(1, settings.bins // CALIBRATION_HORIZONS)]
+    out = _out_of_fold(network, rows, held_out) @ interpolation(horizons, edges)
+    known = np.asarray(np.isfinite(out).all(axis=1), dtype=np.bool_)
+    calibration = fit_calibration(
+        out[known],
+        remaining=rows.remaining[known],
+        failed=rows.failed[known],
+        life=rows.life[known],
+        weight=rows.weight[known],
+        horizons=tuple(horizons),
+        minimum_failures=settings.calibration_failures,
+    )
+    progress(1.0, f"{machine_class.name}: trained")
+    exposure = sum(float(life.age_units[-1]) for life in usable)
+    prior_units = machine_class.mtbf_h / machine_class.cycle_h
+    return Model(
+        machine_class=machine_class.name,
+        settings=settings,
+        normaliser=normaliser,
+        features=features_of(normaliser, settings=settings),
+        edges=edges,
+        network=network.double().eval(),
+        calibration=calibration,
+        modes=modes,
+        base_rate=(1.0 + failures) / (prior_units + exposure),  # Gamma-Poisson: the MTBF weighs as one failure
+        row_units=usable[0].row_units,
+        cycle_h=usable[0].cycle_h,
+        seed=seed,
+        data_cut_off=instant(max(int(life.observed_at_us[-1]) for life in usable)),
+        data_hash=data_hash(usable),
+        metrics=_metrics(out[known], rows, known, horizons, calibration, failures, len(usable)),
+    )
+
+
+def data_hash(lives: Sequence[Life]) -> str:
+    """SHA-256 over everything that training sees of the lives."""
+    digest = hashlib.sha256()
+    for life in lives:
+        digest.update(f"{life.machine}|{life.machine_class}|{life.signals}|{life.failed}|{life.mode}".encode())
+        for column in (life.observed_at_us, life.age_units, life.values):
+            digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
+
+
+def chosen_rows(length: int, *, most: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Rows of a life to train on, denser towards its end, and how many readings each stands for.
+
+    >>> rows, weight = chosen_rows(5, most=10)
+    >>> rows.tolist(), weight.tolist()
+    ([0, 1, 2, 3, 4], [1.0, 1.0, 1.0, 1.0, 1.0])
+    """
+    if length <= most:
+        return np.arange(length), np.ones(length)
+    even = np.linspace(0, length - 1, most - most // 3)
+    late = length - np.geomspace(1, length, most // 3)
+    rows = np.unique(np.concatenate([even, late]).round().astype(np.intp))
+    middle = (rows[1:] + rows[:-1]) / 2
+    bounds = np.concatenate([[-0.5], middle, [length - 0.5]])
+    return rows, np.diff(bounds)
+
+
+def _gather(lives: Sequence[Life], normaliser: Normaliser, settings: ModelSettings) -> _Rows:
+    parts, remaining, failed, weights, index, healthy = [], [], [], [], [], []
+    for number, life in enumerate(lives):
+        rows, weight = chosen_rows(len(life), most=settings.rows_per_life)
+        parts.append(extract(life, normaliser=normaliser, settings=settings, rows=rows))
+        remaining.append(life.remaining_units[rows])
+        failed.append(np.full(len(rows), life.failed))
+        weights.append(weight)
+        index.append(np.full(len(rows), number))
+        healthy.append(rows < HEALTHY_PART * len(life))
+    weight = np.concatenate(weights)
+    return _Rows(
+        features=np.concatenate(parts),
+        remaining=np.concatenate(remaining),
+        failed=np.concatenate(failed),
+        weight=weight / weight.mean(),
+        life=np.concatenate(index),
+        healthy=np.concatenate(healthy),
+    )
+
+
+def _modes(lives: Sequence[Life]) -> tuple[str, ...]:
+    labels = [life.mode for life in lives if life.failed and life.mode]
+    return tuple(sorted(mode for mode in set(labels) if labels.count(mode) >= MODE_FAILURES))
+
+
+def _held_out(lives: Sequence[Life], settings: ModelSettings, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Fold of each life; member m holds out fold m. Failed and running lives are spread evenly. (life,)"""
+    folds = max(settings.members, round(1 / settings.held_out_share))
+    fold = np.empty(len(lives), dtype=np.intp)
+    begin = 0
+    for ended in (True, False):
+        mine = rng.permutation([index for index, life in enumerate(lives) if life.failed is ended])
+        fold[mine.astype(np.intp)] = (begin + np.arange(len(mine))) % folds
+        begin += len(mine)
+    return fold
+
+
+def _fit(
+    rows: _Rows,
+    lives: Sequence[Life],
+    edges: NDArray[np.float64],
+    modes: tuple[str, ...],
+    settings: ModelSettings,
+    seed: int,
+    progress: Progress,
+) -> tuple[HazardNetwork, NDArray[np.bool_]]:
+    """The ensemble at each member's best epoch, and which rows each member held out. (member, row)"""
+    rng = np.random.default_rng(seed)
+    generator = torch.Generator().manual_seed(seed)
+    fold = _held_out(lives, settings, rng)
+    held_out = np.stack([fold[rows.life] == member for member in range(settings.members)])
+    survived, died = targets(rows.remaining, rows.failed, edges)
+    x, alive, dead = (torch.tensor(part, dtype=torch.float32) for part in (rows.features, survived, died))
+    weight = torch.tensor(np.where(held_out, 0.0, rows.weight), dtype=torch.float32)  # (member, row)
+    check = torch.tensor(np.where(held_out, rows.weight, 0.0), dtype=torch.float32)
+    mode = torch.tensor([modes.index(life.mode) if life.mode in modes and life.failed else -1 for life in lives])
+    mode = mode[torch.tensor(rows.life)]  # (row,)
+    network = HazardNetwork(
+        features=x.shape[1],
+        knots=settings.knots,
+        hidden=settings.hidden,
+        bins=settings.bins,
+        modes=len(modes),
+        members=settings.members,
+        dropout=settings.dropout,
+    )
+    exposed = (alive * weight[0][:, None]).sum(dim=0) + 1.0
+    base = torch.log(((dead * weight[0][:, None]).sum(dim=0) + 0.1) / exposed)
+    healthy = torch.tensor(_reference(rows), dtype=torch.float32)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network.start(x, healthy=healthy, base_logits=base, generator=generator)
+        _descend(network, (x, alive, dead, weight, check, mode), settings, rng, progress)
+    return network, held_out
+
+
+def _reference(rows: _Rows) -> NDArray[np.float64]:
+    """Median of each input over the healthy rows, 0 where there is none. (feature,)"""
+    healthy = rows.features[rows.healthy]
+    present = np.isfinite(healthy).any(axis=0)
+    reference = np.zeros(healthy.shape[1])
+    reference[present] = np.nanmedian(healthy[:, present], axis=0)
+    return reference
+
+
+def _descend(
+    network: HazardNetwork,
+    data: tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor],
+    settings: ModelSettings,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> None:
+    x, alive, dead, weight, check, mode = data
+    members = range(settings.members)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    batches = max(1, len(x) // settings.batch_rows)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs * batches)
+    best = [float("inf")] * settings.members
+    best_epoch = [0] * settings.members
+    kept = {name: weights.detach().clone() for name, weights in network.named_parameters()}
+    for epoch in range(settings.epochs):
+        network.train()
+        for part in np.array_split(rng.permutation(len(x)), batches):
+            index = torch.from_numpy(part)
+            loss = _loss(network, x[index], alive[index], dead[index], weight[:, index], mode[index]).sum()
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+        network.eval()
+        with torch.no_grad():
+            held = _held_out_loss(network, x, alive, dead, check)
+        for member in members:
+            if held[member] < best[member]:
+                best[member], best_epoch[member] = held[member], epoch
+                for name, weights in network.named_parameters():
+                    _member(kept[name], name, member).copy_(_member(weights.detach(), name, member))
+        progress(0.2 + 0.75 * (epoch + 1) / settings.epochs, f"pass {epoch + 1} of {settings.epochs}")
+        if all(epoch - last >= settings.patience for last in best_epoch):
+            break
+    with torch.no_grad():
+        for name, weights in network.named_parameters():
+            weights.copy_(kept[name])
+
+
+def _member(weights: Tensor, name: str, member: int) -> Tensor:
+    return weights[..., member] if name == "curve" else weights[member]
+
+
+def _loss(network: HazardNetwork, x: Tensor, alive: Tensor, dead: Tensor, weight: Tensor, mode: Tensor) -> Tensor:
+    """Weighted mean loss of each member. (member,)"""
+    hazard, modes = network(x)
+    loss = (weight * negative_log_likelihood(hazard, alive, dead)).sum(dim=1) / weight.sum(dim=1).clamp_min(1.0)
+    if modes.shape[-1] > 1:
+        known = (mode >= 0).to(weight.dtype) * weight
+        each = -torch.log_softmax(modes, dim=-1).gather(-1, mode.clamp_min(0).expand(len(modes), -1)[..., None])[..., 0]
+        loss = loss + MODE_WEIGHT * (known * each).sum(dim=1) / known.sum(dim=1).clamp_min(1.0)
+    return loss
+
+
+def _held_out_loss(network: HazardNetwork, x: Tensor, alive: Tensor, dead: Tensor, check: Tensor) -> list[float]:
+    use = (check > 0).any(dim=0)
+    hazard, _ = network(x[use])
+    each = negative_log_likelihood(hazard, alive[use], dead[use])
+    total: list[float] = ((check[:, use] * each).sum(dim=1) / check[:, use].sum(dim=1).clamp_min(1e-9)).tolist()
+    return total
+
+
+def _out_of_fold(network: HazardNetwork, rows: _Rows, held_out: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Log-survival at the edges by the member that held the row out; NaN where none did. (row, edge)"""
+    use = np.flatnonzero(held_out.any(axis=0))
+    with torch.no_grad():
+        hazard, _ = network(torch.tensor(rows.features[use], dtype=torch.float32))
+        curves = log_survival(hazard).double().numpy()  # (member, row, edge)
+    out = np.full((len(rows.weight), curves.shape[-1]), np.nan)
+    out[use] = curves[held_out[:, use].argmax(axis=0), np.arange(len(use))]
+    return out
+
+
+def _metrics(
+    out: NDArray[np.float64],
+    rows: _Rows,
+    known: NDArray[np.bool_],
+    horizons: NDArray[np.float64],
+    calibration: Calibration,
+    failures: int,
+    lives: int,
+) -> dict[str, float]:
+    """Risk within the middle calibration horizon on held-out rows, before and after calibration."""
+    column = len(horizons) // 2
+    horizon = float(horizons[column])
+    remaining, failed = rows.remaining[known], rows.failed[known]
+    decided = failed | (remaining > horizon)
+    happened = (remaining <= horizon)[decided]
+    raw = out[decided, column]
+    probability = -np.expm1(calibrated(raw, calibration=calibration))
+    return {
+        "lives": float(lives),
+        "failures": float(failures),
+        "horizon_units": horizon,
+        "prevalence": float(happened.mean()) if len(happened) else float("nan"),
+        "average_precision": average_precision(probability, happened),
+        "brier": brier(probability, happened),
+        "ece": expected_calibration_error(probability, happened),
+        "ece_uncalibrated": expected_calibration_error(-np.expm1(raw), happened),
+    }
