@@ -56,9 +56,7 @@ def reference_faults(values: dict[str, Any]) -> list[Finding]:
     for path, row in rows(values, "calendar", "closures"):
         if row.get("line"):
             faults += _unknown((*path, "line"), row["line"], lines, kind="line", place="plant.lines")
-    faults += _mapping_faults(values, classes=classes)
-    faults += _worn_faults(values)
-    return faults
+    return faults + _mapping_faults(values, classes=classes)
 
 
 def rows(values: dict[str, Any], section: str, array: str) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -125,24 +123,6 @@ def _mapping_faults(values: dict[str, Any], *, classes: Collection[str]) -> list
                 faults += _unknown((*path, table, signal), signal, known, kind="signal", place="plant.signals")
     keys = [(path, f"{row.get('topic')} for class {row.get('machine_class') or 'any'}") for path, row in mappings]
     return faults + _doubled(keys, key="topic")
-
-
-def _worn_faults(values: dict[str, Any]) -> list[Finding]:
-    worn = _section(values, "simulator").get("worn")
-    if not isinstance(worn, dict) or "machine" not in worn:
-        return []
-    machines = {str(row.get("name")): row for _, row in machines_of(values)}
-    path: Path = ("simulator", "worn")
-    if worn["machine"] not in machines:
-        return _unknown((*path, "machine"), worn["machine"], machines, kind="machine", place="plant.lines")
-    name = machines[worn["machine"]].get("class")
-    modes = [
-        row.get("failure_modes", ["wear"]) for _, row in rows(values, "plant", "classes") if row.get("name") == name
-    ]
-    known = [str(mode) for mode in modes[0]] if modes and isinstance(modes[0], list) else []
-    if "mode" in worn and known:
-        return _unknown((*path, "mode"), worn["mode"], known, kind="failure mode", place=f"the class {name}")
-    return []
 
 
 def _names(values: dict[str, Any], section: str, array: str) -> list[str]:

@@ -13,6 +13,8 @@ from analytics.model_settings import ModelSettings
 from analytics.settings import AlarmPolicy
 from ingest.settings import BrokerSettings, IngestSettings
 from ingest.simulator.settings import SimulatorSettings
+from ingest.simulator.settings import check as check_simulator
+from ingest.topics import compile_router
 from linewright.settings import mappings, warnings
 from linewright.settings.environment import SECRETS, apply, overrides, variable
 from linewright.settings.faults import describe
@@ -21,7 +23,7 @@ from linewright.settings.plant import PlantPart
 from linewright.settings.production import CalendarPart, DemandPart, PlanningPart, ProductionPart, ShiftPart, TariffPart
 from linewright.settings.references import reference_faults
 from linewright.settings.shell import ConsoleSettings, StoreSettings, TopicSettings, WebhookSettings, fill
-from linewright.settings.toml import Document, key_path, read_toml
+from linewright.settings.toml import Document, key_path, path_of, read_toml
 from linewright.settings.toml import Path as KeyPath
 from linewright.settings.words import closest, shown
 from plant.assets import Plant
@@ -123,9 +125,11 @@ def load(path: Path, environ: Mapping[str, str], *, now: datetime | None = None)
         if name in document.values or name not in OPTIONAL:
             parts[name], problems = _validate(name, model, document.values.get(name, {}))
             found += problems
-    if all(part is not None for part in parts.values()):
+    if parts["plant"] is not None and parts["ingest"] is not None:
         parts["ingest"], problems = mappings.completed(parts["ingest"], parts["plant"])
         found += problems
+    if not found:
+        found += _misfits(parts)
     unique = {(where, expected): (where, found_, expected) for where, found_, expected in found}
     ordered = sorted(unique.values(), key=lambda item: document.line(item[0]) or 0)
     faults += [_fault(item, document=document, changes=changes, file=path.name) for item in ordered]
@@ -169,6 +173,19 @@ def _validate(
     except ValidationError as error:
         described = (describe(detail, model=model) for detail in error.errors())
         return None, [((name, *where), found, expected) for where, found, expected in described]
+
+
+def _misfits(parts: dict[str, Any]) -> list[tuple[KeyPath, str, str]]:
+    """What is sound by itself and does not fit the plant."""
+    plant: Plant = parts["plant"].word()
+    faults: list[Fault] = []
+    try:
+        compile_router(parts["ingest"].mappings, plant=plant)
+    except ConfigError as error:
+        faults += error.faults
+    if parts.get("simulator") is not None:
+        faults += check_simulator(parts["simulator"], plant)
+    return [(path_of(fault.where), fault.found, fault.expected) for fault in faults]
 
 
 def _fault(item: tuple[KeyPath, str, str], *, document: Document, changes: Mapping[KeyPath, Any], file: str) -> Fault:

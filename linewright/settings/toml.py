@@ -56,6 +56,16 @@ def key_path(path: Path) -> str:
     return text
 
 
+def path_of(text: str) -> Path:
+    """The path that people wrote.
+
+    >>> path_of("ingest.mappings[1].units.power_kw")
+    ('ingest', 'mappings', 1, 'units', 'power_kw')
+    """
+    parts = text.replace("[", ".").replace("]", "").split(".")
+    return tuple(int(part) if part.isdecimal() else part for part in parts)
+
+
 class _Positions:
     """One pass over a valid text; the state is how far it has come."""
 
