@@ -57,7 +57,7 @@ class EmbeddedReader:
         aggregation: Aggregations = Aggregation.MEAN,
         as_of: datetime | None = None,
     ) -> dict[str, Window]:
-        """See `store.contract.TimeSeriesStore.read`."""
+        """See `store.contract.ReadingStore.read`."""
         frame = Frame(start=start, end=end, step=step, as_of=as_of)
         by_class: dict[str, list[str]] = {}
         for machine in dict.fromkeys(machines):

@@ -184,7 +184,7 @@ class EmbeddedWriter:
         aggregation: Aggregations = Aggregation.MEAN,
         as_of: datetime | None = None,
     ) -> dict[str, Window]:
-        """See `store.contract.TimeSeriesStore.read`."""
+        """See `store.contract.ReadingStore.read`."""
         return self._reader.read(
             machines, signals=signals, start=start, end=end, step=step, aggregation=aggregation, as_of=as_of
         )
