@@ -1,5 +1,6 @@
 """The sections on what is made, for whom, when and with what energy: `production`, `demand`, `calendar`, `tariff`."""
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
@@ -26,8 +27,18 @@ Weekdays = Annotated[tuple[Weekday, ...], Field(min_length=1, description="Monda
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 
 
+def a_time(value: Any) -> Any:
+    """Times only as such or as ISO 8601 text, since a bare number such as 20261224 is too easily taken for another."""
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value.strip()):
+        return date.fromisoformat(value.strip())
+    if isinstance(value, date | None) or (isinstance(value, str) and not re.fullmatch(r"[\d.+-]*", value.strip())):
+        return value
+    raise ValueError("must be a time such as 2026-12-24T14:00:00, with an offset or in plant-local time")
+
+
 def end_of_day(value: Any) -> Any:
     """A date without a time means the end of that day."""
+    value = a_time(value)
     if isinstance(value, date) and not isinstance(value, datetime):
         return datetime.combine(value + timedelta(days=1), time())
     return value
@@ -141,7 +152,7 @@ class ClosurePart(Part):
     """A time in which a line, or the whole plant, does not run."""
 
     line: str = Field(default="", description="Name of the line; empty: the whole plant.")
-    start: datetime = Field(description="With an offset, or in plant-local time.")
+    start: Annotated[datetime, BeforeValidator(a_time)] = Field(description="With an offset, or in plant-local time.")
     end: Annotated[datetime, BeforeValidator(end_of_day)]
     reason: str = Field(min_length=1, max_length=200)
 

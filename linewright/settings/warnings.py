@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+
+from plant.production import Order
 
 if TYPE_CHECKING:
     from linewright.settings.site import Site
@@ -20,13 +22,7 @@ def with_warnings(site: Site, *, sections: frozenset[str], now: datetime) -> Sit
         now: Wall time.
     """
     found: list[str] = []
-    for order in site.orders:
-        if order.due_at < now:
-            late_h = (now - order.due_at).total_seconds() / 3600
-            found.append(
-                f"Order {order.number} was due {late_h:.0f} h ago ({order.due_at:%Y-%m-%d %H:%M} UTC); it is planned "
-                "as late. Correct due_at or remove the order if it is done."
-            )
+    found.extend(late_warning(order, now=now) for order in site.orders if order.due_at < now)
     made = {capability.product for capability in site.capabilities}
     for product in sorted({order.product for order in site.orders} - made):
         found.append(f"No line can make {product}, which is ordered; only stock can serve it. Add a capability.")
@@ -47,6 +43,15 @@ def with_warnings(site: Site, *, sections: frozenset[str], now: datetime) -> Sit
             f"The password goes to the broker at {site.broker.host} unencrypted. Add [broker.tls] and use port 8883."
         )
     return replace(site, warnings=tuple(found))
+
+
+def late_warning(order: Order, *, now: datetime) -> str:
+    """What to say of an order that is due in the past."""
+    late_h = (now - order.due_at) / timedelta(hours=1)
+    return (
+        f"Order {order.number} was due {late_h:.0f} h ago ({order.due_at:%Y-%m-%d %H:%M} UTC); it is planned as late. "
+        "Correct its due date, or remove the order if it is done."
+    )
 
 
 def is_loopback(host: str) -> bool:
