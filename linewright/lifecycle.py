@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
-from plant.clock import PlantClock
+from linewright.wiring import wall_now
 from plant.errors import Unavailable
 from store.records import Records
 
@@ -41,18 +41,17 @@ def beat(
     role: str,
     *,
     records: Records,
-    clock: PlantClock,
     detail: Callable[[], dict[str, object]],
     stop: threading.Event,
 ) -> threading.Thread:
     """Start a thread that reports this role's life and detail until `stop` is set."""
-    since = clock.now()
+    since = wall_now()
 
     def run() -> None:
         away = False
         while True:
             try:
-                records.beat(role, pid=os.getpid(), since=since, at=clock.now(), detail=detail())
+                records.beat(role, pid=os.getpid(), since=since, at=wall_now(), detail=detail())
                 away = False
             except Unavailable as error:
                 if not away:

@@ -6,7 +6,12 @@ import sys
 from datetime import UTC, datetime
 from typing import Final
 
-STANDARD_FIELDS: Final = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
+EMPTY: Final = logging.LogRecord("", 0, "", 0, "", (), None)
+STANDARD_FIELDS: Final = frozenset(vars(EMPTY)) | {
+    "message",
+    "asctime",
+    "taskName",
+}
 
 
 class EventFormatter(logging.Formatter):
@@ -36,6 +41,8 @@ def configure(role: str, *, level: int = logging.INFO) -> None:
     root.setLevel(logging.WARNING)
     for room in ("linewright", "ingest", "store", "analytics", "optimizer"):
         logging.getLogger(room).setLevel(level)
+    # a run that is skipped because the last one still works is how the schedule is meant to be
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def _shown(value: object) -> str:

@@ -149,7 +149,7 @@ def _stop_all(processes: dict[str, RoleProcess], settled: Callable[[], bool]) ->
 
 def _ingest_listens(records: Records) -> bool:
     try:
-        return any(role.name == "ingest" and bool(role.detail.get("connected")) for role in records.roles())
+        return any(beat.role == "ingest" and bool(beat.detail.get("connected")) for beat in records.roles())
     except Unavailable:
         return False
 

@@ -9,13 +9,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from analytics.registry import versions
 from linewright.lifecycle import BEAT_PERIOD_S
 from linewright.service import roles_of
 from linewright.settings.site import Site
-from linewright.wiring import read_model_info, wall_now
+from linewright.wiring import open_records, open_store, wall_now
+from plant.errors import Unavailable
 from plant.plans import Plan
 from plant.signals import LedgerLine
-from store.contract import TimeSeriesStore
+from store.contract import ReadingStore
 from store.records import Records
 
 SILENT_AFTER_S = 10 * BEAT_PERIOD_S
@@ -29,7 +31,7 @@ class RoleStatus(StatusPart):
     name: str
     running: bool = Field(description="Has reported within the last 20 s of wall time.")
     pid: int | None
-    since: datetime | None = Field(description="Plant time at which this process began.")
+    since: datetime | None = Field(description="Wall time at which this process began.")
     detail: dict[str, object] = Field(description="What the role says of itself.")
 
 
@@ -74,20 +76,28 @@ class StatusDocument(StatusPart):
     models: tuple[ModelStatus, ...]
 
 
-def examine(site: Site, *, store: TimeSeriesStore | None, records: Records) -> StatusDocument:
+def read_status(site: Site) -> StatusDocument:
+    """Open what the instance has written, and examine it. Raises Unavailable where its folder cannot be used."""
+    records = open_records(site)
+    try:
+        store = open_store(site)
+    except Unavailable:
+        store = None
+    try:
+        return examine(site, store=store, records=records)
+    finally:
+        records.close()
+        if store is not None:
+            store.close()
+
+
+def examine(site: Site, *, store: ReadingStore | None, records: Records) -> StatusDocument:
     """What the instance of this site is doing; `store` is None where nothing was ever stored."""
     now = site.clock.now()
     roles = _roles(site, records)
     messages = _messages(store.ledger() if store is not None else [])
     plan = _plan(records.newest_plan(), now)
-    models = tuple(
-        ModelStatus(
-            machine_class=name,
-            version=None if info is None else info.version,
-            age_h=None if info is None else (now - info.data_end).total_seconds() / 3600,
-        )
-        for name, info in read_model_info(site).items()
-    )
+    models = _models(site, now)
     problems = (
         *(
             f"Role {role.name} does not answer. Start it with `linewright run`, or see its log in {site.data / 'run'}."
@@ -136,11 +146,11 @@ def as_text(status: StatusDocument) -> str:
 
 
 def _roles(site: Site, records: Records) -> tuple[RoleStatus, ...]:
-    beats = {role.name: role for role in records.roles()}
+    beats = {beat.role: beat for beat in records.roles()}
     statuses = []
     for name in roles_of(site):
         known = beats.get(name)
-        silent_s = None if known is None else (wall_now() - known.beat_at_wall).total_seconds()
+        silent_s = None if known is None else (wall_now() - known.at).total_seconds()
         running = silent_s is not None and silent_s < SILENT_AFTER_S and not (known and known.detail.get("ended"))
         statuses.append(
             RoleStatus(
@@ -175,6 +185,19 @@ def _plan(plan: Plan | None, now: datetime) -> PlanStatus:
         checked=certificate is not None and certificate.checked,
         age_h=(now - plan.created_at).total_seconds() / 3600,
         decision=plan.decision.value,
+    )
+
+
+def _models(site: Site, now: datetime) -> tuple[ModelStatus, ...]:
+    current = {each.machine_class: each for each in versions(site.data / "models") if each.current}
+    return tuple(
+        ModelStatus(
+            machine_class=machine_class.name,
+            version=known.version if known else None,
+            age_h=(now - known.data_cut_off).total_seconds() / 3600 if known else None,
+        )
+        for machine_class in site.plant.classes
+        for known in (current.get(machine_class.name),)
     )
 
 

@@ -57,7 +57,7 @@ def demo(
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its site; made anew each time.")] = Path(
         "linewright-demo"
     ),
-    port: Annotated[int, typer.Option(help="Port of the console; another free one is taken if it is in use.")] = 8080,
+    port: Annotated[int, typer.Option(help="Port of the console; another free one is taken if it is in use.")] = 8420,
     break_machine: Annotated[
         str, typer.Option("--break", metavar="LINE-MACHINE", help="Break a machine of the running demo, e.g. L1-mill.")
     ] = "",

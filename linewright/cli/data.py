@@ -1,0 +1,120 @@
+"""Commands on data: orders in, recorded data replayed, the ledger and the quarantine shown."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from linewright.cli.site import SiteOption, load_site
+
+orders_app = typer.Typer(no_args_is_help=True)
+quarantine_app = typer.Typer(no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to the command line."""
+    app.add_typer(orders_app, name="orders", help="Customer orders: import and list.")
+    app.add_typer(quarantine_app, name="quarantine", help="Messages that could not be used: list and show.")
+    app.command()(replay)
+    app.command()(ledger)
+
+
+@orders_app.command("import")
+def import_orders(
+    file: Annotated[Path, typer.Argument(help="CSV or JSON with number, product, quantity, due_at[, priority].")],
+    site: SiteOption = None,
+) -> None:
+    """Import orders; an order with a known number is a new version of it."""
+    from linewright.production import import_orders as take
+    from linewright.wiring import open_records
+
+    loaded = load_site(site)
+    typer.echo(take(file, site=loaded, records=open_records(loaded)))
+
+
+@orders_app.command("list")
+def list_orders(site: SiteOption = None) -> None:
+    """List the orders that are open, by due date."""
+    from linewright.wiring import open_records
+
+    for order in open_records(load_site(site)).orders():
+        typer.echo(f"{order.due_at:%Y-%m-%d %H:%M}Z  {order.number:<16} {order.quantity:10.0f} {order.product}")
+
+
+def replay(
+    mapping: Annotated[Path, typer.Argument(help="TOML file that maps the recorded files to topics and fields.")],
+    source: Annotated[
+        Path | None, typer.Option(help="Folder of the recorded files; default: as in the mapping.")
+    ] = None,
+    speed: Annotated[float, typer.Option(help="Recorded seconds per second; 0: as fast as the broker confirms.")] = 0.0,
+    site: SiteOption = None,
+) -> None:
+    """Publish recorded data over MQTT, in the order of time."""
+    from linewright.recorded import replay_recorded
+
+    typer.echo(replay_recorded(load_site(site), mapping=mapping, source=source, speed=speed))
+
+
+def ledger(site: SiteOption = None, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Show what became of every message, by topic filter."""
+    from linewright.wiring import open_store
+
+    store = open_store(load_site(site))
+    lines = store.ledger()
+    store.close()
+    if as_json:
+        rows = [
+            {
+                "filter": line.filter,
+                "messages": {
+                    "received": line.received,
+                    "stored": line.stored,
+                    "duplicate": line.duplicate,
+                    "quarantined": line.quarantined,
+                    "in_flight": line.in_flight,
+                },
+                "samples": {
+                    "stored": line.samples_stored,
+                    "duplicate": line.samples_duplicate,
+                    "quarantined": line.samples_quarantined,
+                },
+            }
+            for line in lines
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for line in lines:
+        typer.echo(
+            f"{line.filter}\n  {line.received} received = {line.stored} stored + {line.duplicate} duplicate + "
+            f"{line.quarantined} quarantined + {line.in_flight} in flight; samples: {line.samples_stored} stored, "
+            f"{line.samples_duplicate} duplicate, {line.samples_quarantined} quarantined"
+        )
+
+
+@quarantine_app.command("list")
+def list_quarantine(site: SiteOption = None, limit: Annotated[int, typer.Option(min=1)] = 50) -> None:
+    """List quarantined messages, newest first, each with its reason."""
+    from linewright.wiring import open_store
+
+    store = open_store(load_site(site))
+    for entry in store.quarantine(limit=limit):
+        typer.echo(f"{entry.number:>6}  {entry.topic}  {entry.reason}: {entry.detail}")
+    store.close()
+
+
+@quarantine_app.command("show")
+def show_quarantine(
+    number: Annotated[int, typer.Argument(help="Number, as `linewright quarantine list` shows it.")],
+    site: SiteOption = None,
+) -> None:
+    """Show one quarantined message with its payload."""
+    from linewright.wiring import open_store
+
+    store = open_store(load_site(site))
+    entry = next((each for each in store.quarantine(limit=1_000_000) if each.number == number), None)
+    store.close()
+    if entry is None:
+        typer.echo(f"There is no quarantined message {number}.", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{entry.topic}\n{entry.reason}: {entry.detail}\n{entry.payload.decode('utf-8', 'replace')}")

@@ -1,0 +1,96 @@
+"""`linewright plan ...`: ask for a plan, show, accept or reject one."""
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from linewright.cli.site import SiteOption, load_site
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def now(site: SiteOption = None) -> None:
+    """Plan now, from the facts as they are, and show the plan."""
+    from linewright.plan_text import as_text
+    from linewright.planning import make_plan
+    from linewright.production import seed_records
+    from linewright.wiring import open_records, open_store
+
+    loaded = load_site(site)
+    records, store = open_records(loaded), open_store(loaded)
+    try:
+        moment = loaded.clock.now()
+        seed_records(loaded, records, now=moment)
+        plan = make_plan(loaded, store=store, records=records, now=moment, reason="on demand")
+        typer.echo(as_text(plan, plant=loaded.plant))
+    finally:
+        store.close()
+        records.close()
+
+
+@app.command()
+def show(
+    number: Annotated[str, typer.Argument(help="Plan number; default: the newest.")] = "", site: SiteOption = None
+) -> None:
+    """Show a plan: what is made when, maintenance, costs, certificate."""
+    from linewright.plan_text import as_text
+    from linewright.wiring import open_records
+
+    loaded = load_site(site)
+    records = open_records(loaded)
+    plan = records.plan(number) if number else records.newest_plan()
+    if plan is None:
+        typer.echo(f"There is no plan {number}." if number else "No plan has been made yet.", err=True)
+        raise typer.Exit(1)
+    typer.echo(as_text(plan, plant=loaded.plant))
+
+
+@app.command("list")
+def list_plans(site: SiteOption = None) -> None:
+    """List the newest plans with status and decision."""
+    from linewright.wiring import open_records
+
+    for plan in open_records(load_site(site)).plans(limit=20):
+        typer.echo(f"{plan.number}  {plan.status.value:<10} {plan.decision.value:<10} {plan.headline}")
+
+
+@app.command()
+def accept(
+    number: Annotated[str, typer.Argument(help="Plan number.")],
+    by: Annotated[str, typer.Option(help="Who accepts; default: the user of this terminal.")] = "",
+    reason: Annotated[str, typer.Option(help="In your words; may be empty.")] = "",
+    site: SiteOption = None,
+) -> None:
+    """Accept a plan; it is published to the plant."""
+    from linewright.decisions import accept_plan
+    from linewright.wiring import open_records
+
+    loaded = load_site(site)
+    outcome = accept_plan(
+        open_records(loaded), number=number, by=by or getpass.getuser(), reason=reason, at=loaded.clock.now()
+    )
+    typer.echo(outcome.sentence, err=not outcome.done)
+    if not outcome.done:
+        raise typer.Exit(1)
+
+
+@app.command()
+def reject(
+    number: Annotated[str, typer.Argument(help="Plan number.")],
+    reason: Annotated[str, typer.Option(help="Why, for those who plan next.")],
+    by: Annotated[str, typer.Option(help="Who rejects; default: the user of this terminal.")] = "",
+    site: SiteOption = None,
+) -> None:
+    """Reject a plan, with a reason."""
+    from linewright.decisions import reject_plan
+    from linewright.wiring import open_records
+
+    loaded = load_site(site)
+    outcome = reject_plan(
+        open_records(loaded), number=number, by=by or getpass.getuser(), reason=reason, at=loaded.clock.now()
+    )
+    typer.echo(outcome.sentence, err=not outcome.done)
+    if not outcome.done:
+        raise typer.Exit(1)

@@ -1,0 +1,261 @@
+"""The work role's schedule: assess every minute, sum KPIs, book production, plan hourly and on alerts, train nightly.
+
+Periods are in plant time, so a faster plant clock makes them come sooner; a shortest wall time keeps a fast clock
+from drowning the machine. Jobs that touch the same things never run at once: one line of work for looking at
+machines, one for planning, one for training, one for delivering.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from ingest.publisher import Publisher
+from linewright.delivery import Postman
+from linewright.judging import Judge, assess_plant, sum_kpis
+from linewright.planning import BANNER_NOTE, make_plan
+from linewright.production import book_production, seed_records
+from linewright.settings.site import Site
+from plant.errors import Unavailable
+from store.contract import ReadingStore
+from store.records import Records
+
+log = logging.getLogger(__name__)
+
+ASSESS_EVERY_S: Final = 60.0
+KPI_EVERY_S: Final = 300.0
+PLAN_EVERY_S: Final = 3600.0
+SHORTEST_ASSESS_S: Final = 5.0
+SHORTEST_KPI_S: Final = 10.0
+SHORTEST_PLAN_S: Final = 30.0
+TRAIN_HOUR: Final = 2
+"""Local hour of the nightly training."""
+SHORTEST_TRAIN_S: Final = 3600.0
+"""Nights of a fast clock come too often to train in each."""
+STOP_LIMIT_S: Final = 25.0
+
+
+@dataclass(slots=True)
+class Work:
+    """Everything that the jobs share."""
+
+    site: Site
+    store: ReadingStore
+    records: Records
+    judge: Judge
+    postman: Postman
+    plan_reason: str = ""
+    """Why a plan is wanted before the hour; empty: it is not."""
+    plan_wanted: threading.Event = field(default_factory=threading.Event)
+    last_plan_hour: str = ""
+    last_train_night: str = ""
+    last_train_wall_s: float = 0.0
+    training: subprocess.Popen[bytes] | None = None
+    done: dict[str, str] = field(default_factory=dict)
+    """When each job last ended, for the role's sign of life."""
+
+    def now(self) -> datetime:
+        """Plant time."""
+        return self.site.clock.now()
+
+
+def run_jobs(site: Site, *, store: ReadingStore, records: Records, publisher: Publisher, stop: threading.Event) -> Work:
+    """Start the schedule; it runs in the background until `stop_jobs`.
+
+    Args:
+        site: Configuration with the plant's clock.
+        store: A reading store.
+        records: The records.
+        publisher: For alerts and accepted plans; connected when first needed.
+        stop: Ends waiting jobs early.
+    """
+    judge = Judge(site=site, store=store, records=records)
+    work = Work(
+        site=site,
+        store=store,
+        records=records,
+        judge=judge,
+        postman=Postman(site=site, records=records, publisher=publisher),
+    )
+    seed_records(site, records, now=work.now())
+    if site.simulator is not None:
+        publisher.subscribe(site.topics.avoided, lambda _topic, payload: tell_avoided(work, payload))
+    schedule(work, stop=stop)
+    return work
+
+
+def schedule(work: Work, *, stop: threading.Event) -> BackgroundScheduler:
+    """Put every job on its line of work and start the scheduler."""
+    clock = work.site.clock
+    scheduler = BackgroundScheduler(
+        timezone="UTC",
+        executors={name: ThreadPoolExecutor(1) for name in ("look", "plan", "train", "deliver")},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+    )
+    jobs: tuple[tuple[str, str, float, Callable[[Work], None]], ...] = (
+        ("assess", "look", max(clock.wall_seconds(ASSESS_EVERY_S), SHORTEST_ASSESS_S), assess_job),
+        ("kpis", "look", max(clock.wall_seconds(KPI_EVERY_S), SHORTEST_KPI_S), kpi_job),
+        ("requests", "look", 1.0, request_job),
+        ("plan", "plan", 1.0, plan_job),
+        ("train", "train", 10.0, train_job),
+        ("deliver", "deliver", 1.0, deliver_job),
+    )
+    for name, executor, period_s, job in jobs:
+        scheduler.add_job(
+            job,
+            "interval",
+            args=(work,),
+            seconds=period_s,
+            id=name,
+            executor=executor,
+            next_run_time=datetime.now(tz=ZoneInfo("UTC")),
+        )
+    scheduler.add_listener(_report_error, EVENT_JOB_ERROR)
+    scheduler.start()
+
+    def end() -> None:
+        stop.wait()
+        scheduler.pause()
+
+    threading.Thread(target=end, name="schedule-end", daemon=True).start()
+    return scheduler
+
+
+def assess_job(work: Work) -> None:
+    """Assess every machine; an alert that opens asks for a plan at once."""
+    opened = assess_plant(work.judge, now=work.now())
+    if opened:
+        want_plan(work, reason=f"alert {opened[0].number}")
+    _note_done(work, "assess")
+
+
+def kpi_job(work: Work) -> None:
+    """Sum the KPIs and book what was produced."""
+    sum_kpis(work.judge, now=work.now())
+    book_production(work.site, store=work.store, records=work.records, now=work.now())
+    _note_done(work, "kpis")
+
+
+def request_job(work: Work) -> None:
+    """Run what the console or the command line asked for."""
+    for request in work.records.take_requests():
+        log.info("job_requested", extra={"job": request.job, "detail": request.detail})
+        if request.job == "plan":
+            want_plan(work, reason=request.detail or "on demand")
+        elif request.job == "train":
+            _start_training(work)
+        elif request.job == "assess":
+            assess_job(work)
+
+
+def want_plan(work: Work, *, reason: str) -> None:
+    """Ask the planning line of work for a plan."""
+    work.plan_reason = reason
+    work.plan_wanted.set()
+
+
+def plan_job(work: Work) -> None:
+    """Plan when the plant's hour changed, or when somebody asked."""
+    now = work.now()
+    hour = f"{now:%Y-%m-%dT%H}"
+    wanted = work.plan_wanted.is_set()
+    if not wanted and (hour == work.last_plan_hour or "assess" not in work.done):
+        return
+    if not wanted and work.site.clock.speed > 1 and not _plan_is_due(work, now):
+        return
+    work.plan_wanted.clear()
+    reason = work.plan_reason if wanted else "hourly"
+    work.last_plan_hour = hour
+    make_plan(work.site, store=work.store, records=work.records, now=now, reason=reason)
+    _note_done(work, "plan")
+
+
+def train_job(work: Work) -> None:
+    """Train once a night in a process of its own, and take the new models when it has ended."""
+    if work.training is not None:
+        code = work.training.poll()
+        if code is None:
+            return
+        work.training = None
+        log.info("training_ended", extra={"code": code})
+        _note_done(work, "train")
+        return
+    local = work.now().astimezone(ZoneInfo(work.site.plant.timezone))
+    night = f"{local:%Y-%m-%d}"
+    wall_s = datetime.now(tz=ZoneInfo("UTC")).timestamp()
+    if not work.last_train_night:
+        work.last_train_night, work.last_train_wall_s = night, wall_s
+    elif local.hour == TRAIN_HOUR and night != work.last_train_night:
+        work.last_train_night = night
+        if wall_s - work.last_train_wall_s >= SHORTEST_TRAIN_S:
+            _start_training(work)
+            work.last_train_wall_s = wall_s
+
+
+def deliver_job(work: Work) -> None:
+    """Bring alerts and plans to where they belong."""
+    work.postman.deliver(now=work.now())
+
+
+def tell_avoided(work: Work, payload: bytes) -> None:
+    """The simulator tells which failure a maintenance avoided; the console shows it."""
+    told = json.loads(payload)
+    work.records.note("avoided", told)
+    work.records.note(
+        BANNER_NOTE,
+        {"sentence": _avoided_sentence(work.site, told), "href": f"/machine/{told['machine']}", "kind": "good"},
+    )
+
+
+def stop_jobs(work: Work) -> None:
+    """End a training that is under way; the schedule has been paused by the stop event."""
+    if work.training is not None and work.training.poll() is None:
+        work.training.terminate()
+        work.training.wait(STOP_LIMIT_S)
+
+
+def _avoided_sentence(site: Site, told: dict[str, str]) -> str:
+    machine = site.plant.machine_index[told["machine"]]
+    zone = ZoneInfo(site.plant.timezone)
+    failed = datetime.fromisoformat(told["would_have_failed_at"]).astimezone(zone)
+    maintained = datetime.fromisoformat(told["maintained_at"]).astimezone(zone)
+    return (
+        f"Failure avoided: {machine.label} was maintained at {maintained:%H:%M}; "
+        f"untouched it would have failed on {failed:%d %b at %H:%M} ({told['mode']})"
+    )
+
+
+def _plan_is_due(work: Work, now: datetime) -> bool:
+    newest = work.records.newest_plan()
+    if newest is None:
+        return True
+    return work.site.clock.wall_seconds((now - newest.created_at).total_seconds()) >= SHORTEST_PLAN_S
+
+
+def _start_training(work: Work) -> None:
+    if work.training is None:
+        command = (sys.executable, "-m", "linewright", "model", "train", "--site", str(work.site.folder))
+        with (work.site.data / "run" / "train.log").open("ab") as output:
+            work.training = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        log.info("training_started", extra={"pid": work.training.pid})
+
+
+def _note_done(work: Work, job: str) -> None:
+    work.done[job] = work.now().isoformat(timespec="seconds")
+
+
+def _report_error(event: JobExecutionEvent) -> None:
+    if isinstance(event.exception, Unavailable):
+        log.warning("job_postponed", extra={"job": event.job_id, "reason": str(event.exception)})
+    else:
+        log.error("job_failed", extra={"job": event.job_id, "reason": repr(event.exception), "trace": event.traceback})

@@ -1,0 +1,138 @@
+"""The jobs that look at machines: note their renewals, assess their risk, decide alerts, sum their KPIs."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from analytics.alarms import Delay
+from analytics.kpi import line_kpi, machine_kpi
+from analytics.lives import RENEWING, Renewal, renewals_in
+from analytics.notify import alert_message
+from analytics.registry import current_version, load_current
+from analytics.shifts import busy_intervals
+from analytics.training import Model
+from linewright.pipeline import LOOKBACK, alert, judge, look_back
+from linewright.settings.site import Site
+from plant.alerts import Alert
+from plant.assets import MachineClass, Plant, SignalRole
+from plant.kpis import Kpi
+from plant.risks import Risk
+from store.contract import ReadingStore
+from store.records import Records
+
+log = logging.getLogger(__name__)
+
+KPI_SPAN: Final = timedelta(hours=8)
+"""The console shows the last shift's length, rolling."""
+EVENT_OVERLAP: Final = timedelta(hours=1)
+"""Events are read again over this span, so that late ones are found; noting one twice changes nothing."""
+
+
+@dataclass(slots=True)
+class Judge:
+    """What assessing carries from one time to the next."""
+
+    site: Site
+    store: ReadingStore
+    records: Records
+    models: dict[str, Model | None] = field(default_factory=dict)
+    pending: Mapping[str, Delay] = field(default_factory=dict)
+    events_read_to: datetime | None = None
+
+    def refresh_models(self) -> None:
+        """Take the models that are current in the registry; None where a class has none yet."""
+        folder = self.site.data / "models"
+        for machine_class in self.site.plant.classes:
+            name, known = machine_class.name, self.models.get(machine_class.name)
+            if name not in self.models or current_version(name, folder=folder) != (known and known.version):
+                self.models[name] = load_current(name, folder=folder)
+
+
+def assess_plant(work: Judge, *, now: datetime) -> tuple[Alert, ...]:
+    """Assess every machine, keep the risks, decide the alerts, and put what changed on its way out.
+
+    Returns:
+        The alerts that opened now.
+    """
+    work.refresh_models()
+    note_renewals(work, now=now)
+    risks = tuple(
+        risk for machine_class in work.site.plant.classes for risk in _assess_class(work, machine_class, now=now)
+    )
+    work.records.put_risks(risks)
+    known = work.records.alerts(open_only=True)
+    decisions = alert(risks, site=work.site, open_alerts=known, pending=work.pending, now=now)
+    work.pending = decisions.pending
+    work.records.put_alerts(decisions.alerts)
+    for changed in decisions.alerts:
+        work.records.enqueue("alert", alert_message(changed), at=now)
+        if work.site.webhook is not None:
+            work.records.enqueue("webhook", alert_message(changed), at=now)
+        log.info("alert_changed", extra={"number": changed.number, "state": changed.state.value})
+    known_numbers = {each.number for each in known}
+    return tuple(each for each in decisions.alerts if each.number not in known_numbers)
+
+
+def note_renewals(work: Judge, *, now: datetime) -> None:
+    """Keep the failures, repairs and maintenance that the machines reported since the last look."""
+    start = now - LOOKBACK if work.events_read_to is None else work.events_read_to - EVENT_OVERLAP
+    for machine_class in work.site.plant.classes:
+        signal = machine_class.signal(SignalRole.MAINTENANCE)
+        machines = machines_of(work.site.plant, machine_class)
+        if signal is None or not machines:
+            continue
+        for window in work.store.read(machines, signals=[signal.name], start=start, end=now).values():
+            for event in renewals_in(window, machine_class=machine_class):
+                work.records.put_maintenance(event.machine, kind=event.kind, at=event.at)
+    work.events_read_to = now
+
+
+def renewals_of(records: Records) -> tuple[Renewal, ...]:
+    """All noted renewals and failures, in the words of the model."""
+    return tuple(
+        Renewal(machine=each.machine, kind=each.kind, at=each.at, mode=each.mode) for each in records.maintenance()
+    )
+
+
+def sum_kpis(work: Judge, *, now: datetime) -> tuple[Kpi, ...]:
+    """The KPIs of every machine and line over the last eight hours; kept in the records."""
+    start = now - KPI_SPAN
+    plant = work.site.plant
+    kpis: list[Kpi] = []
+    for line in plant.lines:
+        busy = busy_intervals(work.site.calendar, timezone=plant.timezone, line=line.name, start=start, end=now)
+        rates = {c.product: c.rate_per_h for c in work.site.capabilities if c.line == line.name}
+        names = [machine.name for machine in line.machines]
+        early = start - timedelta(minutes=5)  # a reading before the span begins each counter
+        windows = work.store.read(names, start=early, end=now)
+        machines = [
+            machine_kpi(windows[name], machine_class=plant.class_of(name), ideal_rate=rates, busy=busy, since=start)
+            for name in names
+        ]
+        kpis += [*machines, line_kpi(machines, line.name)]
+    work.records.put_kpis(kpis)
+    return tuple(kpis)
+
+
+def _assess_class(work: Judge, machine_class: MachineClass, *, now: datetime) -> Sequence[Risk]:
+    machines = machines_of(work.site.plant, machine_class)
+    if not machines:
+        return ()
+    renewals = renewals_of(work.records)
+    renewed_at = {each.machine: each.at for each in renewals if each.kind in RENEWING}
+    windows = look_back(work.store, machine_class=machine_class, machines=machines, renewed_at=renewed_at, now=now)
+    return judge(
+        windows,
+        machine_class=machine_class,
+        renewals=renewals,
+        model=work.models.get(machine_class.name),
+        horizon_h=work.site.alarms.horizon_h,
+        now=now,
+    )
+
+
+def machines_of(plant: Plant, machine_class: MachineClass) -> list[str]:
+    """Names of the machines of a class."""
+    return [machine.name for machine in plant.machines if machine.machine_class == machine_class.name]

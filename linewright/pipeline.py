@@ -1,0 +1,98 @@
+"""The way of one reading, the whole story: receive and keep, look back, judge, alert, propose."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from analytics.alarms import Decisions, Delay, decide
+from analytics.assess import assess_windows
+from analytics.lives import Renewal
+from analytics.training import Model
+from ingest.ingestor import Ingestor
+from ingest.topics import compile_router
+from linewright.settings.site import Site
+from optimizer.problem import PlanningFacts, build_problem
+from optimizer.solve import solve
+from plant.alerts import Alert
+from plant.assets import MachineClass, SignalRole
+from plant.plans import Plan
+from plant.risks import Risk
+from plant.signals import Batch, Receipt, Window
+from store.contract import ReadingStore
+
+LOOKBACK: Final = timedelta(days=120)
+"""No machine is judged by readings older than this, even if it was never renewed."""
+
+
+def receive_and_keep(
+    site: Site,
+    *,
+    write: Callable[[Batch], Receipt],
+    begin_run: Callable[[Sequence[str]], str],
+    take_orders: Callable[[str, bytes], str | None],
+) -> Ingestor:
+    """Steps 1 and 2: from the wire to the store; a message is acknowledged only after its batch is durable.
+
+    Args:
+        site: Broker, mappings and plant.
+        write: Commits a batch, or raises Unavailable.
+        begin_run: Opens this run's account in the ledger for the topic filters; gives its identifier.
+        take_orders: Settles a message of the orders topic, or says why not.
+    """
+    side_topics = {site.topics.orders: take_orders}
+    router = compile_router(site.ingest.mappings, plant=site.plant, side_filters=tuple(side_topics))
+    return Ingestor(
+        site.ingest,
+        broker=site.broker,
+        plant=site.plant,
+        sink=write,
+        clock=site.clock,
+        run=begin_run(router.filters),
+        side_topics=side_topics,
+    )
+
+
+def look_back(
+    store: ReadingStore,
+    *,
+    machine_class: MachineClass,
+    machines: Sequence[str],
+    renewed_at: Mapping[str, datetime],
+    now: datetime,
+) -> dict[str, Window]:
+    """Step 3: what each machine has shown since its last renewal, at the grain its class is judged by.
+
+    A class whose readings are one per life unit (no state signal) is read raw.
+    """
+    step = machine_class.assess_step if machine_class.signal(SignalRole.STATE) else None
+    earliest = now - LOOKBACK
+    windows: dict[str, Window] = {}
+    for machine in machines:
+        start = max(renewed_at.get(machine, earliest), earliest)
+        windows |= store.read([machine], start=start, end=now, step=step)
+    return windows
+
+
+def judge(
+    windows: Mapping[str, Window],
+    *,
+    machine_class: MachineClass,
+    renewals: Sequence[Renewal],
+    model: Model | None,
+    horizon_h: float,
+    now: datetime,
+) -> tuple[Risk, ...]:
+    """Step 4a: how likely each machine fails within the horizon, and what shows it."""
+    return assess_windows(windows, model, machine_class=machine_class, renewals=renewals, horizon_h=horizon_h, now=now)
+
+
+def alert(
+    risks: Sequence[Risk], *, site: Site, open_alerts: Sequence[Alert], pending: Mapping[str, Delay], now: datetime
+) -> Decisions:
+    """Step 4b: which alerts open, change or close."""
+    return decide(risks, policy=site.alarms, open_alerts=open_alerts, pending=pending, now=now, plant=site.plant)
+
+
+def propose(facts: PlanningFacts, *, number: str, created_at: datetime, reason: str) -> Plan:
+    """Step 5: the plan that earns the most under the plant's limits, with its certificate."""
+    return solve(build_problem(facts), number=number, created_at=created_at, reason=reason)

@@ -1,0 +1,59 @@
+"""A plan as text for a terminal."""
+
+from zoneinfo import ZoneInfo
+
+from plant.assets import Plant
+from plant.plans import Plan
+
+MOST_LINES = 40
+
+
+def as_text(plan: Plan, *, plant: Plant) -> str:
+    """Headline, trust line, maintenance, runs, costs and late orders, in the plant's local time."""
+    zone = ZoneInfo(plant.timezone)
+    lines = [f"{plan.number} ({plan.decision.value}): {plan.headline}", _trust(plan)]
+    for conflict in plan.conflicts:
+        lines.append(f"  conflict: {conflict.sentence}")
+    for repair in plan.repairs:
+        cost = "" if repair.cost is None else f" (plan then costs {repair.cost:,.0f} {plant.currency})"
+        lines.append(f"  repair: {repair.sentence}{cost}")
+    if plan.maintenance:
+        lines.append("maintenance")
+    for window in plan.maintenance[:MOST_LINES]:
+        start, end = window.start.astimezone(zone), window.end.astimezone(zone)
+        saved = window.expected_failure_cost_without - window.expected_failure_cost
+        when = f"{start:%a %d %b %H:%M} to {end:%H:%M}"
+        lines.append(f"  {window.machine:<14} {when}, expected failure cost -{saved:,.0f} {plant.currency}")
+    if len(plan.maintenance) > MOST_LINES:
+        lines.append(f"  ... and {len(plan.maintenance) - MOST_LINES} more")
+    if plan.runs:
+        lines.append("production")
+    for run in plan.runs[:MOST_LINES]:
+        start, end = run.start.astimezone(zone), run.end.astimezone(zone)
+        setup = " after setup" if run.setup else ""
+        lines.append(
+            f"  {run.line:<8} {start:%a %H:%M} to {end:%a %H:%M}  {run.product:<10} {run.good_units:8.0f} good{setup}"
+        )
+    if len(plan.runs) > MOST_LINES:
+        lines.append(f"  ... and {len(plan.runs) - MOST_LINES} more runs")
+    if plan.costs:
+        lines.append("cost")
+    lines += [f"  {term.name:<24} {term.amount:12,.2f} {plant.currency}" for term in plan.costs]
+    lines += [
+        f"late: {late.order} ({late.product}), {late.units_late:.0f} units short on "
+        f"{late.due_at.astimezone(zone):%a %d %b %H:%M}"
+        for late in plan.late[:MOST_LINES]
+    ]
+    return "\n".join(lines)
+
+
+def _trust(plan: Plan) -> str:
+    certificate = plan.certificate
+    if certificate is None:
+        return f"  {plan.status.value}; no certificate"
+    gap = "no bound" if certificate.gap is None else f"gap {certificate.gap:.2%}"
+    rules = f"{len(certificate.checks)} rules re-checked" if certificate.checked else "FAILED its independent check"
+    return (
+        f"  {plan.status.value}, {gap}, {rules}, solved in {certificate.solve_s:.1f} s, "
+        f"inputs {certificate.inputs_hash[:12]}, peak {plan.peak_kw:.0f} kW, CO2 {plan.co2_kg:,.0f} kg"
+    )

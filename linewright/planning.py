@@ -1,0 +1,91 @@
+"""The job that plans: gather the facts, solve, keep the plan with its facts, and say what it changes."""
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from linewright.pipeline import propose
+from linewright.settings.site import Site
+from optimizer.facts import OngoingMaintenance, PlanningFacts, facts_to_json
+from plant.assets import MachineState, SignalRole
+from plant.plans import Plan, SolveStatus
+from store.contract import ReadingStore
+from store.records import Records
+
+log = logging.getLogger(__name__)
+
+UNDER_REPAIR: Final = (MachineState.ABORTED, MachineState.CLEARING)
+BANNER_NOTE: Final = "banner"
+
+
+def make_plan(site: Site, *, store: ReadingStore, records: Records, now: datetime, reason: str) -> Plan:
+    """Plan from the facts as they are now; the plan is kept as proposed, together with its facts.
+
+    Args:
+        site: Plant, products, capabilities, tariff, planning policy.
+        store: For the machines that are down right now.
+        records: Orders, stock, closures, risks and the accepted plan.
+        now: Plant time; the plan begins with the next full hour.
+        reason: Why it is made, for people.
+    """
+    facts = gather_facts(site, store=store, records=records, now=now)
+    number = f"P-{now:%Y%m%dT%H%M%S}"
+    plan = propose(facts, number=number, created_at=now, reason=reason)
+    records.put_plan(plan, facts_to_json(facts))
+    log.info(
+        "plan_made",
+        extra={
+            "number": plan.number,
+            "status": plan.status.value,
+            "gap": -1.0 if plan.certificate is None or plan.certificate.gap is None else plan.certificate.gap,
+            "checked": plan.certificate is not None and plan.certificate.checked,
+            "took_s": 0.0 if plan.certificate is None else plan.certificate.solve_s,
+        },
+    )
+    _tell(records, plan)
+    return plan
+
+
+def gather_facts(site: Site, *, store: ReadingStore, records: Records, now: datetime) -> PlanningFacts:
+    """Everything that enters the next plan."""
+    start = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    return PlanningFacts(
+        plant=site.plant,
+        products=site.products,
+        capabilities=site.capabilities,
+        orders=records.orders(),
+        stock=records.stock(),
+        calendar=replace(site.calendar, closures=records.closures()),
+        tariff=site.tariff,
+        policy=site.planning,
+        risks=records.risks(),
+        start=start,
+        previous=records.accepted_plan(),
+        ongoing=_ongoing(site, store, start=start),
+    )
+
+
+def _ongoing(site: Site, store: ReadingStore, *, start: datetime) -> tuple[OngoingMaintenance, ...]:
+    """Machines that failed and are not back; they are expected back after their class's mean time to repair."""
+    ongoing = []
+    for value in store.last_values():
+        if value.machine not in site.plant.machine_index:
+            continue
+        machine_class = site.plant.class_of(value.machine)
+        signal = machine_class.signal(SignalRole.STATE)
+        if signal is not None and value.signal == signal.name and value.value in UNDER_REPAIR:
+            ongoing.append(
+                OngoingMaintenance(machine=value.machine, end=start + timedelta(hours=machine_class.repair_h))
+            )
+    return tuple(ongoing)
+
+
+def _tell(records: Records, plan: Plan) -> None:
+    """Put the plan's news on the console's banner."""
+    if plan.status in (SolveStatus.INFEASIBLE, SolveStatus.NONE):
+        records.note(BANNER_NOTE, {"sentence": plan.headline, "href": "/plan", "kind": "warning"})
+    elif plan.maintenance:
+        records.note(BANNER_NOTE, {"sentence": plan.headline, "href": "/plan", "kind": "advice"})
+    else:
+        records.note(BANNER_NOTE, {})

@@ -1,0 +1,113 @@
+"""Orders and stock as the plant works: seeded once, fed by files and MQTT, moved by the good-part counters."""
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+
+from analytics.counters import counter_increase
+from linewright.settings.site import Site
+from plant.assets import MachineClass, SignalRole
+from plant.clock import instant, microseconds
+from plant.production import Order, Stock
+from plant.signals import Window
+from store.contract import ReadingStore
+from store.records import Records
+
+log = logging.getLogger(__name__)
+
+BOOKED_NOTE: Final = "production_booked"
+OVERLAP: Final = timedelta(hours=1)
+"""Readings before the booked instant that are read again, so that counters and product have a known start."""
+LEAST_UNITS: Final = 1e-6
+
+
+def seed_records(site: Site, records: Records, *, now: datetime) -> None:
+    """Put the configuration's orders, stock and closures into the records, once in the life of the instance."""
+    if records.noted("seeded") is not None:
+        return
+    records.put_orders(site.orders, source="linewright.toml", at=now)
+    records.put_stock(site.stock, source="linewright.toml", at=now)
+    records.put_closures(site.calendar.closures, source="linewright.toml", at=now)
+    records.note("seeded", {"at_us": microseconds(now)})
+    records.note(BOOKED_NOTE, {"until_us": microseconds(now)})
+
+
+def book_production(site: Site, *, store: ReadingStore, records: Records, now: datetime) -> dict[str, float]:
+    """Add the good parts that the lines have made since the last booking to the stock, and deliver what is due.
+
+    A line's output is that of its last machine; parts count for the product that machine was making.
+
+    Returns:
+        Good units by product that were added [unit].
+    """
+    booked = records.noted(BOOKED_NOTE)
+    since = instant(int(booked["until_us"])) if booked else now
+    made: dict[str, float] = {}
+    for line in site.plant.lines:
+        last = line.machines[-1]
+        machine_class = site.plant.class_of(last.name)
+        if machine_class.signal(SignalRole.GOOD_PARTS) is None:
+            continue
+        window = store.read([last.name], start=since - OVERLAP, end=now)[last.name]
+        only = [c.product for c in site.capabilities if c.line == line.name]
+        made_here = _good_by_product(window, machine_class, since=since, default=only[0] if len(only) == 1 else "")
+        for product, units in made_here.items():
+            made[product] = made.get(product, 0.0) + units
+    stock = {item.product: item.quantity for item in records.stock()}
+    for product, units in made.items():
+        stock[product] = stock.get(product, 0.0) + units
+    _deliver(records, stock, now=now)
+    records.put_stock(
+        [Stock(product=product, quantity=quantity) for product, quantity in stock.items()], source="counters", at=now
+    )
+    records.note(BOOKED_NOTE, {"until_us": microseconds(now)})
+    return made
+
+
+def _deliver(records: Records, stock: dict[str, float], *, now: datetime) -> None:
+    """Ship what is due from the stock, oldest due date first; changes `stock`."""
+    changed: list[Order] = []
+    done: list[str] = []
+    for order in records.orders():
+        shipped = min(order.quantity, stock.get(order.product, 0.0)) if order.due_at <= now else 0.0
+        if shipped <= LEAST_UNITS:
+            continue
+        stock[order.product] -= shipped
+        if order.quantity - shipped <= LEAST_UNITS:
+            done.append(order.number)
+        else:
+            changed.append(replace(order, quantity=order.quantity - shipped))
+        records.audit(
+            "linewright", "order shipped", at=now, detail=f"{order.number}: {shipped:g} of {order.quantity:g}"
+        )
+    records.put_orders(changed, source="delivery", at=now)
+    records.remove_orders(done, source="delivery", at=now)
+
+
+def _good_by_product(window: Window, machine_class: MachineClass, *, since: datetime, default: str) -> dict[str, float]:
+    good_signal, product_signal = machine_class.signal(SignalRole.GOOD_PARTS), machine_class.signal(SignalRole.PRODUCT)
+    assert good_signal is not None
+    good = window.values.get(good_signal.name)
+    if good is None or not len(window):
+        return {}
+    increase = counter_increase(good, observed_at=window.observed_at)
+    products = window.states.get(product_signal.name) if product_signal else None
+    made: dict[str, float] = {}
+    current = default
+    first_us = microseconds(since)
+    for row in np.flatnonzero((increase > 0) | _reported(products, len(window))):
+        # parts counted at this reading were made under the product reported before it
+        if increase[row] > 0 and window.observed_at[row] >= first_us and current:
+            made[current] = made.get(current, 0.0) + float(increase[row])
+        if products is not None and products[row]:
+            current = str(products[row])
+    return made
+
+
+def _reported(products: object, length: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    if not isinstance(products, np.ndarray):
+        return np.zeros(length, dtype=np.bool_)
+    return np.array([bool(product) for product in products], dtype=np.bool_)

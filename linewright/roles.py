@@ -1,0 +1,136 @@
+"""What each role's process does between its start and SIGTERM."""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from linewright import logs
+from linewright.lifecycle import beat, stop_on_signals
+from linewright.settings.site import Site
+from linewright.wiring import open_records, open_store
+from plant.errors import Unavailable
+from store.contract import ReadingStore
+from store.records import Records
+
+log = logging.getLogger(__name__)
+
+STORE_RETRY_S: Final = 2.0
+SEAL_CHECK_S: Final = 5.0
+
+
+def run_role(name: str, site: Site, *, supervisor_pid: int | None) -> None:
+    """Run one role until it is told to stop.
+
+    Args:
+        name: `broker`, `ingest`, `serve`, `work` or `simulate`.
+        site: The loaded configuration.
+        supervisor_pid: The supervisor whose end also ends this role; None: it runs alone.
+    """
+    logs.configure(name)
+    stop = stop_on_signals(supervisor_pid)
+    records = open_records(site)
+    log.info("role_began", extra={"site": str(site.folder)})
+    try:
+        ROLES[name](site, records, stop)
+    finally:
+        records.close()
+    log.info("role_ended")
+
+
+def run_broker(site: Site, records: Records, stop: threading.Event) -> None:
+    """The embedded broker, on loopback."""
+    from ingest.broker import EmbeddedBroker
+
+    broker = EmbeddedBroker(port=site.broker.port)
+    broker.start()
+    reporting = beat("broker", records=records, detail=lambda: {"port": site.broker.port}, stop=stop)
+    stop.wait()
+    reporting.join()
+    broker.stop()
+
+
+def run_ingest(site: Site, records: Records, stop: threading.Event) -> None:
+    """From the wire to the store; the only writer of the store."""
+    from linewright.orders import take_orders
+    from linewright.pipeline import receive_and_keep
+    from store.embedded.writer import open_writer
+
+    with closing(open_writer(site.data, plant=site.plant, clock=site.clock)) as writer:
+        ingestor = receive_and_keep(
+            site,
+            write=writer.write,
+            begin_run=writer.begin_run,
+            take_orders=lambda _topic, payload: take_orders(payload, site=site, records=records),
+        )
+        reporting = beat("ingest", records=records, detail=lambda: dict(ingestor.state), stop=stop)
+        ingestor.run(stop)
+        reporting.join()
+
+
+def run_serve(site: Site, records: Records, stop: threading.Event) -> None:
+    """The console and the API."""
+    from linewright.console.app import serve
+
+    address = {"url": f"http://{site.console.host}:{site.console.port}"}
+    reporting = beat("serve", records=records, detail=lambda: dict(address), stop=stop)
+    serve(site, stop=stop)
+    stop.set()
+    reporting.join()
+
+
+def run_work(site: Site, records: Records, stop: threading.Event) -> None:
+    """Assess, alert, plan, train and deliver on schedule."""
+    from ingest.publisher import Publisher
+    from linewright.jobs import run_jobs, stop_jobs
+
+    store = _store_when_there(site, stop)
+    if store is None:
+        return
+    publisher = Publisher(site.broker, client_id=f"{site.broker.client_id}-work")
+    work = run_jobs(site, store=store, records=records, publisher=publisher, stop=stop)
+    reporting = beat("work", records=records, detail=lambda: dict(work.done), stop=stop)
+    stop.wait()
+    stop_jobs(work)
+    publisher.close()
+    reporting.join()
+    store.close()
+
+
+def run_simulate(site: Site, records: Records, stop: threading.Event) -> None:
+    """Publish the simulated plant."""
+    from linewright.simulation import publish_plant
+
+    publish_plant(site, records=records, stop=stop)
+
+
+def write_history(site: Site, *, folder: Path) -> str:
+    """Write the simulated plant's history as a data folder; returns a sentence for the terminal."""
+    from linewright.simulation import export_history
+
+    return export_history(site, folder=folder)
+
+
+ROLES: Final[dict[str, Callable[[Site, Records, threading.Event], None]]] = {
+    "broker": run_broker,
+    "ingest": run_ingest,
+    "serve": run_serve,
+    "work": run_work,
+    "simulate": run_simulate,
+}
+
+
+def _store_when_there(site: Site, stop: threading.Event) -> ReadingStore | None:
+    """The store, as soon as ingest has made it."""
+    told = False
+    while not stop.is_set():
+        try:
+            return open_store(site)
+        except Unavailable as error:
+            if not told:
+                log.info("store_awaited", extra={"reason": str(error)})
+            told = True
+            stop.wait(STORE_RETRY_S)
+    return None

@@ -1,0 +1,111 @@
+"""Training on what the store holds: lives of each machine class in, a registered and current model out."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from analytics import registry
+from analytics.lives import Life, lives_from_windows
+from analytics.training import NotTrained, train
+from linewright.judging import Judge, machines_of, note_renewals, renewals_of
+from linewright.pipeline import LOOKBACK
+from linewright.settings.site import Site
+from linewright.wiring import open_records, open_store
+from plant.assets import MachineClass, SignalRole
+from store.contract import ReadingStore
+from store.records import Records
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[float, str], None]
+SEED: Final = 1
+
+
+def train_site(site: Site, *, progress: Progress, only: str = "") -> list[str]:
+    """Train every machine class on the lives in the store; what was trained becomes current.
+
+    Args:
+        site: Configuration.
+        progress: Receives the share done [0..1] and what is being done.
+        only: Name of the one class to train; empty: all.
+
+    Returns:
+        A sentence per class.
+    """
+    store, records = open_store(site), open_records(site)
+    try:
+        note_renewals(Judge(site=site, store=store, records=records), now=site.clock.now())
+        lives = {
+            machine_class.name: read_lives(site, machine_class, store=store, records=records)
+            for machine_class in site.plant.classes
+            if only in ("", machine_class.name)
+        }
+    finally:
+        store.close()
+        records.close()
+    return train_lives(site, lives, progress=progress)
+
+
+def read_lives(site: Site, machine_class: MachineClass, *, store: ReadingStore, records: Records) -> tuple[Life, ...]:
+    """Every life of a class that the store still knows."""
+    now = site.clock.now()
+    step = machine_class.assess_step if machine_class.signal(SignalRole.STATE) else None
+    machines = machines_of(site.plant, machine_class)
+    windows = store.read(machines, start=now - 4 * LOOKBACK, end=now, step=step) if machines else {}
+    return lives_from_windows(windows, machine_class=machine_class, renewals=renewals_of(records))
+
+
+def train_lives(site: Site, lives: Mapping[str, Sequence[Life]], *, progress: Progress) -> list[str]:
+    """Train on given lives, by class name, and make each trained model current."""
+    sentences = []
+    for index, (name, mine) in enumerate(lives.items()):
+        machine_class = site.plant.class_index[name]
+
+        def show(share: float, text: str, *, index: int = index, name: str = name) -> None:
+            progress((index + share) / len(lives), f"Training {name}: {text.removeprefix(f'{name}: ')}")
+
+        model = train(mine, machine_class=machine_class, settings=site.model, seed=SEED, progress=show)
+        if isinstance(model, NotTrained):
+            sentences.append(model.reason)
+            continue
+        saved = registry.save_model(model, folder=_folder(site), created_at=site.clock.now())
+        registry.promote(name, version=saved.version, folder=_folder(site))
+        sentences.append(f"{name}: {saved.version} is current, {_measured(saved.metrics)}.")
+    return sentences
+
+
+def describe_models(site: Site) -> list[str]:
+    """A line per registered version; * marks the current one."""
+    lines = []
+    for each in registry.versions(_folder(site)):
+        mark = "*" if each.current else " "
+        trust = "calibrated" if each.calibrated else "uncalibrated"
+        data = f"data to {each.data_cut_off:%Y-%m-%d %H:%M}Z"
+        lines.append(f"{mark} {each.machine_class:<12} {each.version}  {data}, {trust}, {_measured(each.metrics)}")
+    return lines or ["No model is registered yet. Train one with `linewright model train`."]
+
+
+def promote_version(site: Site, *, machine_class: str, version: str) -> str:
+    """Make a version current; a sentence for the terminal. Raises ConfigError where it does not load."""
+    registry.promote(machine_class, version=version, folder=_folder(site))
+    return f"{machine_class}: {version} is current; the work role takes it at its next look."
+
+
+def roll_back(site: Site, *, machine_class: str) -> str:
+    """Make the version before the current one current; a sentence for the terminal."""
+    version = registry.rollback(machine_class, folder=_folder(site))
+    if version is None:
+        return f"{machine_class} has no earlier version to go back to."
+    return f"{machine_class}: {version} is current again."
+
+
+def _folder(site: Site) -> Path:
+    return site.data / "models"
+
+
+def _measured(metrics: Mapping[str, float]) -> str:
+    return (
+        f"from {metrics['failures']:.0f} failures in {metrics['lives']:.0f} lives; on held-out lives average precision "
+        f"{metrics['average_precision']:.2f} at a prevalence of {metrics['prevalence']:.2f}"
+    )
