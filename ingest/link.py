@@ -1,8 +1,11 @@
 """The ingestor's connection: one thread, a kept session, acknowledgements only when told to."""
 
+import contextlib
 import logging
+import os
 import random
 import select
+import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -144,7 +147,9 @@ class Link:
         """Send what waits, say goodbye and keep the session."""
         self._closing = True
         deadline = time.monotonic() + timeout_s
-        if self.connected:
+        last: socket.socket | None = None
+        if self.connected and (sock := self._client.socket()) is not None:
+            last = socket.socket(fileno=os.dup(sock.fileno()))
             self._client.disconnect()
         while (sock := self._client.socket()) is not None and time.monotonic() < deadline:
             if not self._client.want_write():
@@ -153,6 +158,8 @@ class Link:
             self._client.loop_write()
         self.connected = False
         self._shut()
+        if last is not None:
+            _drain(last, deadline=deadline)
 
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
         self._arrived += 1
@@ -239,6 +246,20 @@ class Link:
         if not self._away_said:
             self._away_said = True
             log.warning("broker_away", extra={"broker": self._broker.address, "detail": self.trouble})
+
+
+def _drain(sock: socket.socket, *, deadline: float) -> None:
+    """Read what still comes until the broker hangs up.
+
+    A socket closed over unread bytes resets the connection, and the broker then throws away acknowledgements that it
+    has not read yet: it would deliver all those messages again.
+    """
+    with sock, contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_WR)
+        while (left_s := deadline - time.monotonic()) > 0:
+            sock.settimeout(left_s)
+            if not sock.recv(65_536):
+                break
 
 
 _SESSION_LOST: Final = (
