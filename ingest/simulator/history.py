@@ -26,6 +26,8 @@ FILTER = "simulator/history"
 """The topic filter under which the ledger counts history; one reading counts as one message."""
 CHUNK_H = 250.0
 """Plant hours per batch [h]."""
+SETTLE_H = 24.0
+"""From the service to when the worn machine begins to wear in [h]."""
 
 Progress = Callable[[float, str], None]
 
@@ -92,15 +94,19 @@ def generate(
         start=until - ticks * step,
         tick=step,
     )
-    service = (
-        max(0, ticks - int(timedelta(hours=settings.service_before_h) / step)) if settings.service_before_h else -1
+    wear_in_h = max(0.0, settings.service_before_h - SETTLE_H)
+    service, wear_in = (
+        max(0, ticks - int(timedelta(hours=hours) / step)) if settings.service_before_h else -1
+        for hours in (settings.service_before_h, wear_in_h)
     )
     batches: list[Batch] = []
     renewals: list[Renewal] = []
     messages = 0
-    for first, count in _chunks(ticks, round(timedelta(hours=CHUNK_H) / step), service):
+    for first, count in _chunks(ticks, round(timedelta(hours=CHUNK_H) / step), {service, wear_in}):
         if first == service:
-            world.service(spare=settings.worn.machine if settings.worn else "")
+            world.service()
+        if first == wear_in:
+            world.wear_in(hours=wear_in_h)
         stretch = world.advance(count)
         batch = _batch(stretch, plant, world.products, run=run, filters=filters, before=messages)
         messages += batch.messages
@@ -162,13 +168,11 @@ def tables_of(
     return tables
 
 
-def _chunks(ticks: int, size: int, cut: int) -> Iterator[tuple[int, int]]:
-    """(first, count) of stretches of at most `size` ticks, one of which begins at `cut`."""
+def _chunks(ticks: int, size: int, cuts: set[int]) -> Iterator[tuple[int, int]]:
+    """(first, count) of stretches of at most `size` ticks, some of which begin at `cuts`."""
     first = 0
     while first < ticks:
-        end = min(first + size, ticks)
-        if first < cut < end:
-            end = cut
+        end = min([first + size, ticks, *(cut for cut in cuts if cut > first)])
         yield first, end - first
         first = end
 

@@ -1,6 +1,6 @@
 """What the machines' sensors and counters say about a stretch of ticks.
 
-For a running machine with speed u, wear w_i and g_i = w_i ** 4:
+For a running machine with speed u, wear w_i and g_i = w_i ** 7:
 
     vibration  v = v0 (0.35 + 0.65 u) (1 + sum a_i g_i) exp(0.07 x1 + 0.05 e1)          [mm/s RMS, ISO 20816-1]
     power      P = P0 (0.25 + 0.75 u) (1 + sum b_i g_i) (1 + 0.015 x3 + 0.02 e3)       [kW], idle and cutting share

@@ -18,9 +18,17 @@ class WornSettings(BaseModel):
 
     machine: str = Field(default="L2-press", description="Name of the machine that is worn.")
     mode: str = Field(default="bearing", description="Failure mode, one of its class.")
-    wear: float = Field(default=0.88, ge=0.0, lt=1.0, description="Wear reached after `onset_h` [0..1]; it fails at 1.")
+    start_wear: float = Field(
+        default=0.8,
+        ge=0.0,
+        lt=1.0,
+        description="Wear it reaches in the last days of history [0..1]: seen, but no alarm yet.",
+    )
+    wear: float = Field(
+        default=0.94, ge=0.0, lt=1.0, description="Wear it reaches in live after `onset_h` [0..1]; it fails at 1."
+    )
     onset_h: float = Field(
-        default=2.0, ge=0.0, description="Operating time over which the wear grows in [h]; 0 is a jump."
+        default=2.5, ge=0.0, description="Operating time of live over which that grows in [h]; 0 is a jump."
     )
     hours_left: float = Field(
         default=18.0, gt=0.0, description="Expected operating time from then to failure at load 1 [h]."
@@ -45,10 +53,10 @@ class SimulatorSettings(BaseModel):
         description="Share of lives in the history that planned maintenance ends early [0..1].",
     )
     service_before_h: float = Field(
-        default=30.0, ge=0.0, description="Before live begins, the plant was serviced this long ago [h]; 0: never."
+        default=84.0, ge=0.0, description="Before live begins, the plant was serviced this long ago [h]; 0: never."
     )
     service_wear: float = Field(
-        default=0.55,
+        default=0.45,
         gt=0.0,
         le=1.0,
         description="Machines with more wear than this were renewed at that service [0..1].",

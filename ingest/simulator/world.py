@@ -162,13 +162,24 @@ class World:
                 return course
         raise KeyError(f"the plant has no machine {name!r}")
 
-    def service(self, *, spare: str = "") -> None:
-        """Send every machine that is well worn into maintenance at once, but one; and stop maintaining by age."""
+    def service(self) -> None:
+        """Send every machine that is well worn into maintenance at once; stop maintaining by age."""
+        worn = self.settings.worn
         for course in self.courses:
             course.preventive_share, course.maintain_age_h = 0.0, float("inf")
-            limit = 0.8 if course.name == spare else self.settings.service_wear
+            spared = worn is not None and course.name == worn.machine
+            limit = max(0.7, self.settings.service_wear) if spared else self.settings.service_wear
             if not course.is_down and max(course.life.wear, default=0.0) > limit:
                 maintain(course, at_us=self.at_us)
+
+    def wear_in(self, *, hours: float) -> None:
+        """Let the worn machine reach the wear it starts live with, within two thirds of the hours until then."""
+        worn = self.settings.worn
+        if worn is None or self.course(worn.machine).is_down:
+            return
+        course = self.course(worn.machine)
+        mode, left_h = course.modes.index(worn.mode), (1.0 - worn.start_wear) * course.mean_lives_h[0]
+        damage(course.life, mode=mode, wear=worn.start_wear, onset_h=hours / 1.5, hours_left=left_h)
 
     def begin_live(self) -> tuple[Occurrence, ...]:
         """Change to the grain of live and put the worn machine into its stated initial condition.
