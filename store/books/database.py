@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, create_engine, event, exc, make_url, text
+from sqlalchemy import Connection, PoolProxiedConnection, create_engine, event, exc, make_url, text
 
 from plant.clock import microseconds
 from plant.errors import Unavailable
@@ -53,7 +53,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._where = make_url(url).database or url
         self._lock = threading.Lock()
-        self._watch: Connection | None = None
+        self._watch: PoolProxiedConnection | None = None
         try:
             Path(self._where).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -82,8 +82,13 @@ class Database:
         """A number that changes when another connection has committed."""
         with self._lock, self._reaching():
             if self._watch is None:
-                self._watch = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            return int(self._watch.exec_driver_sql("PRAGMA data_version").scalar_one())
+                self._watch = self._engine.raw_connection()  # outside transactions: inside one the number stands still
+            cursor = self._watch.cursor()
+            cursor.execute("PRAGMA data_version")
+            row = cursor.fetchone()
+            cursor.close()
+            assert row is not None
+            return int(row[0])
 
     def close(self) -> None:
         """Close every connection."""
