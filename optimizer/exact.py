@@ -97,17 +97,15 @@ def maintenance_start(facts: PlanningFacts, plan: Plan, machine: str) -> int | N
     return starts[0] if starts else None
 
 
-def fate(
-    facts: PlanningFacts, calendar: Calendar, machine: Machine, *, start: int | None, under_way: bool = True
-) -> Fate:
-    """What becomes of a machine that is maintained from hour `start`, or not at all.
-
-    `under_way` False leaves maintenance in progress out of account.
-    """
+def fate(facts: PlanningFacts, calendar: Calendar, machine: Machine, *, start: int | None) -> Fate:
+    """What becomes of a machine that is maintained from hour `start`, or not at all; a job under way comes first."""
     machine_class = facts.class_of(machine)
     horizon = facts.policy.horizon_h
-    first, last = (0, 0) if start is None else (start, min(start + math.ceil(machine_class.maintenance_h), horizon))
-    for job in maintenance_in_progress(facts) if under_way else ():
+    first, last = (0, 0)
+    if start is not None:
+        first = min(max(start, 0), horizon)
+        last = min(first + math.ceil(machine_class.maintenance_h), horizon)
+    for job in maintenance_in_progress(facts):
         if job.machine == machine.name:
             first, last = 0, min(math.ceil((job.end - facts.start) / HOUR), horizon)
     opened = calendar.open_share[machine.line]

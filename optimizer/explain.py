@@ -1,7 +1,7 @@
 """Plans in a sentence: the headline, and what changed from one plan to the next."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from optimizer.facts import PlanningFacts
@@ -61,10 +61,9 @@ def _previous_start(facts: PlanningFacts, window: MaintenanceWindow) -> datetime
 
 
 def local_time(facts: PlanningFacts, at: datetime) -> str:
-    """An instant on the plant's clock; with the weekday where it is not on the plan's first day."""
-    zone = ZoneInfo(facts.plant.timezone)
-    local, first = at.astimezone(zone), facts.start.astimezone(zone)
-    return f"{local:%H:%M}" if local.date() == first.date() else f"{local:%A %H:%M}"
+    """An instant on the plant's clock; with the weekday where it is a day or more away."""
+    local = at.astimezone(ZoneInfo(facts.plant.timezone))
+    return f"{local:%H:%M}" if at - facts.start < timedelta(days=1) else f"{local:%A %H:%M}"
 
 
 def compare(plan: Plan, previous: Plan, *, facts: PlanningFacts) -> Comparison:

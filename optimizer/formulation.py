@@ -91,6 +91,7 @@ def formulate(
 
 
 def _variables(problem: PlanningProblem, without: frozenset[str]) -> Model:
+    program = pulp.LpProblem("plan", pulp.LpMinimize)
     hours = range(problem.hours)
     shift, open_share = problem.slots.shift, problem.slots.open_share
     running: dict[tuple[int, int], pulp.LpVariable] = {}
@@ -99,36 +100,36 @@ def _variables(problem: PlanningProblem, without: frozenset[str]) -> Model:
         for t in hours:
             if (share := float(open_share[making.line, t])) > 0:
                 low, high = problem.frozen.get((m, t), (0.0, share))
-                running[m, t] = pulp.LpVariable(f"u{m}_{t}", min(low, share), min(high, share))
+                running[m, t] = program.add_variable(f"u{m}_{t}", min(low, share), min(high, share))
                 is_ready = making.ready and shift[t] == shift[0]
                 if making.needs_setup and not is_ready and (m, shift[t]) not in setup:
-                    setup[m, shift[t]] = pulp.LpVariable(f"y{m}_{shift[t]}", cat="Binary")
+                    setup[m, shift[t]] = program.add_variable(f"y{m}_{shift[t]}", cat="Binary")
     choice: dict[int, dict[int, pulp.LpVariable]] = {}
     for k, options in enumerate(problem.machines):
         allowed = range(1) if options.machine in without and not options.forced else range(len(options.starts))
         free = allowed if len(allowed) > 1 else ()
-        choice[k] = {o: pulp.LpVariable(f"m{k}_{o}", cat="Binary") for o in free}
+        choice[k] = {o: program.add_variable(f"m{k}_{o}", cat="Binary") for o in free}
     demanded = [np.cumsum(demand.units) for demand in problem.demands]
     return Model(
-        program=pulp.LpProblem("plan", pulp.LpMinimize),
+        program=program,
         running=running,
         setup=setup,
         choice=choice,
         available={
-            (line, t): pulp.LpVariable(f"a{line}_{t}", 0, float(open_share[line, t]))
+            (line, t): program.add_variable(f"a{line}_{t}", 0, float(open_share[line, t]))
             for line in range(len(problem.lines))
             for t in hours
             if open_share[line, t] > 0
         },
-        energy={t: pulp.LpVariable(f"e{t}", 0) for t in hours},
-        stock={(p, t): pulp.LpVariable(f"s{i}_{t}", 0) for i, p in enumerate(problem.stock) for t in hours},
+        energy={t: program.add_variable(f"e{t}", 0) for t in hours},
+        stock={(p, t): program.add_variable(f"s{i}_{t}", 0) for i, p in enumerate(problem.stock) for t in hours},
         shortage={
-            (d, t): pulp.LpVariable(f"b{d}_{t}", 0, float(total[t]))
+            (d, t): program.add_variable(f"b{d}_{t}", 0, float(total[t]))
             for d, total in enumerate(demanded)
             for t in hours
             if total[t] > 0
         },
-        peak=pulp.LpVariable("peak", problem.facts.tariff.peak_so_far_kw),
+        peak=program.add_variable("peak", problem.facts.tariff.peak_so_far_kw),
     )
 
 
@@ -162,7 +163,7 @@ def line_has_its_available_hours(model: Model, problem: PlanningProblem) -> None
                 worst += float(lost[k][:, t].max()) if chosen else float(lost[k][0, t])
                 _machine_window(model, problem, k, line, t)
             if worst > 1.0:
-                runs = pulp.LpVariable(f"z{line}_{t}", cat="Binary")
+                runs = model.program.add_variable(f"z{line}_{t}", cat="Binary")
                 model.constrain(
                     f"line_hours_or_none|{name}|{t}", {available: 1.0, runs: -share}, pulp.LpConstraintLE, 0
                 )

@@ -187,7 +187,7 @@ def _least_chance(problem: PlanningProblem) -> float:
     """The least limit on every machine's failure probability that the crews can keep [0..1]."""
     left_out = frozenset(f"chance|{options.machine}" for options in problem.machines)
     model = formulate(problem, left_out=left_out)
-    limit = pulp.LpVariable("limit", 0, 1)
+    limit = model.program.add_variable("limit", 0, 1)
     for k, options in enumerate(problem.machines):
         terms = {variable: float(options.failure_probability[o]) for o, variable in model.choice[k].items()}
         fixed = 0.0 if terms else float(options.failure_probability[0])

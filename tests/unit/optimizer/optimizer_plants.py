@@ -292,8 +292,7 @@ def tiny_facts(
             **{"horizon_h": horizon_h, "option_step_h": 2, "gap": 0.0, "final_backlog_factor": 4.0, **policy}  # type: ignore[arg-type]
         ),
         risks=tuple(
-            risk(m.name, scale_h=chance.uniform(20, 120), shape=2.0, age_h=chance.uniform(5, 30))
-            for m in plant.machines
+            risk(m.name, scale_h=chance.uniform(8, 60), shape=2.0, age_h=chance.uniform(5, 30)) for m in plant.machines
         ),
         start=START,
     )
