@@ -7,12 +7,13 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 
 from linewright.settings.plant import Part
+from store.settings import StoreSettings
 
 TOPIC_PLACEHOLDERS = ("enterprise", "site")
 
 
-class StoreSettings(Part):
-    """Where readings, records and models are kept."""
+class StorePart(StoreSettings):
+    """Where readings, records and models are kept, and the store's own sizes and times."""
 
     folder: Path = Field(
         default=Path(".linewright"),

@@ -22,7 +22,7 @@ from linewright.settings.files import file_faults, resolve_files
 from linewright.settings.plant import PlantPart
 from linewright.settings.production import CalendarPart, DemandPart, PlanningPart, ProductionPart, ShiftPart, TariffPart
 from linewright.settings.references import reference_faults
-from linewright.settings.shell import ConsoleSettings, StoreSettings, TopicSettings, WebhookSettings, fill
+from linewright.settings.shell import ConsoleSettings, StorePart, TopicSettings, WebhookSettings, fill
 from linewright.settings.toml import Document, key_path, path_of, read_toml
 from linewright.settings.toml import Path as KeyPath
 from linewright.settings.words import closest, shown
@@ -30,6 +30,7 @@ from plant.assets import Plant
 from plant.clock import PlantClock
 from plant.errors import ConfigError, Fault
 from plant.production import Calendar, Capability, Order, PlanningPolicy, Product, Stock, Tariff
+from store.settings import StoreSettings
 
 SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "plant": PlantPart,
@@ -41,7 +42,7 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "alarms": AlarmPolicy,
     "broker": BrokerSettings,
     "ingest": IngestSettings,
-    "store": StoreSettings,
+    "store": StorePart,
     "topics": TopicSettings,
     "console": ConsoleSettings,
     "webhook": WebhookSettings,
@@ -90,6 +91,7 @@ class Site:
     alarms: AlarmPolicy
     ingest: IngestSettings
     broker: BrokerSettings
+    store: StoreSettings
     console: ConsoleSettings
     webhook: WebhookSettings | None
     topics: Topics
@@ -227,6 +229,7 @@ def _site(parts: dict[str, Any], *, values: dict[str, Any], path: Path, now: dat
         alarms=parts["alarms"],
         ingest=parts["ingest"],
         broker=parts["broker"],
+        store=parts["store"],
         console=parts["console"],
         webhook=parts.get("webhook"),
         topics=Topics(
