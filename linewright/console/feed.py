@@ -3,13 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
-
-from store.embedded.reader import EmbeddedReader
 
 from linewright.console.snapshot import Banner, Snapshot
 from linewright.settings.site import Site
@@ -18,6 +16,7 @@ from plant.assets import SignalRole
 from plant.clock import instant
 from plant.errors import Unavailable
 from plant.signals import LastValue
+from store.embedded.reader import EmbeddedReader
 from store.records import Records
 
 log = logging.getLogger(__name__)
@@ -82,7 +81,6 @@ class Feed:
     revision: int = 0
     _store_version: int | None = None
     _records_version: int | None = None
-    _away: bool = False
 
     async def run(self) -> None:
         """Look once a second until cancelled; a store that is away is told once and tried again."""
@@ -94,46 +92,34 @@ class Feed:
 
     async def look(self) -> None:
         """Take one look; a new revision begins only where something changed."""
+        fresh = self.snapshot
         try:
-            fresh = await self.source.ask(self._read)
+            fresh = await self.source.on_records(self._read_records)
+            recorded = fresh
+            fresh = await self.source.ask(lambda reader, _: self._read_values(reader, recorded))
+            fresh = replace(fresh, trouble="")
         except Unavailable as trouble:
-            fresh = self._troubled(str(trouble))
+            fresh = replace(fresh, trouble=str(trouble))
         except Exception as fault:  # noqa: BLE001 - the console stays up whatever the store does, and says so
-            fresh = self._troubled(
-                f"The store at {self.site.data} cannot be read ({type(fault).__name__}: {fault}). "
-                "Run `linewright doctor`; this page tries again every second."
+            sentence = f"The store at {self.site.data} cannot be read ({type(fault).__name__}: {fault}). "
+            fresh = replace(self.snapshot, trouble=sentence + "Run `linewright doctor`.")
+        if bool(fresh.trouble) != bool(self.snapshot.trouble):
+            log.log(
+                logging.WARNING if fresh.trouble else logging.INFO,
+                "store_away" if fresh.trouble else "store_back",
+                extra={"why": fresh.trouble},
             )
-        else:
-            if self._away:
-                log.info("store_back")
-            self._away = False
         if fresh != self.snapshot:
             self.snapshot = fresh
             self.revision += 1
 
-    def _troubled(self, sentence: str) -> Snapshot:
-        if not self._away:
-            log.warning("store_away", extra={"why": sentence})
-        self._away = True
-        self._store_version = self._records_version = None
-        return replace(self.snapshot, trouble=sentence)
-
-    def _read(self, reader: EmbeddedReader, records: Records) -> Snapshot:
-        version, records_version = reader.version(), records.version()
-        last, since = self.snapshot.last, self.snapshot.state_since_us
-        if version != self._store_version:
-            gathered: dict[str, dict[str, LastValue]] = {}
-            for value in reader.last_values():
-                gathered.setdefault(value.machine, {})[value.signal] = value
-            since = self._state_since(gathered, reader)
-            last = gathered
-            self._store_version = version
-        seen = replace(self.snapshot, last=last, state_since_us=since, trouble="")
-        if records_version == self._records_version:
-            return seen
-        self._records_version = records_version
-        return replace(
-            seen,
+    def _read_records(self, records: Records) -> Snapshot:
+        version = records.version()
+        if version == self._records_version:
+            return self.snapshot
+        self._records_version = None
+        fresh = replace(
+            self.snapshot,
             kpis={kpi.entity: kpi for kpi in records.kpis()},
             risks={risk.machine: risk for risk in records.risks()},
             alerts=records.alerts(limit=ALERTS_SHOWN),
@@ -141,6 +127,20 @@ class Feed:
             accepted=records.accepted_plan(),
             banner=read_banner(records.noted("banner")),
         )
+        self._records_version = version
+        return fresh
+
+    def _read_values(self, reader: EmbeddedReader, fresh: Snapshot) -> Snapshot:
+        version = reader.version()
+        if version == self._store_version:
+            return fresh
+        self._store_version = None
+        gathered: dict[str, dict[str, LastValue]] = {}
+        for value in reader.last_values():
+            gathered.setdefault(value.machine, {})[value.signal] = value
+        read = replace(fresh, last=gathered, state_since_us=self._state_since(gathered, reader))
+        self._store_version = version
+        return read
 
     def _state_since(self, last: dict[str, dict[str, LastValue]], reader: EmbeddedReader) -> dict[str, int]:
         since = dict(self.snapshot.state_since_us)
@@ -155,22 +155,31 @@ class Feed:
                 unknown.setdefault(signal.name, []).append(machine.name)
             elif before.value != newest.value:
                 since[machine.name] = newest.observed_at_us
-        for name, machines in unknown.items():
-            end_us = max(last[machine][name].observed_at_us for machine in machines)
-            windows = reader.read(
-                machines, signals=[name], start=instant(end_us) - STATE_LOOK_BACK, end=instant(end_us + 1)
-            )
-            for machine, window in windows.items():
-                began = None
-                for at, state in zip(window.observed_at, window.states.get(name, ()), strict=False):
-                    if state is None:
-                        continue
-                    if state != last[machine][name].value:
-                        began = None
-                    elif began is None:
-                        began = int(at)
-                since[machine] = began if began is not None else last[machine][name].observed_at_us
+        for signal_name, names in unknown.items():
+            newest_us = {name: last[name][signal_name].observed_at_us for name in names}
+            end = instant(max(newest_us.values()) + 1)
+            windows = reader.read(names, signals=[signal_name], start=end - STATE_LOOK_BACK, end=end)
+            for name, window in windows.items():
+                reported = zip(window.observed_at, window.states.get(signal_name, ()), strict=False)
+                since[name] = began_us(reported, state=last[name][signal_name].value) or newest_us[name]
         return since
+
+
+def began_us(reported: Iterable[tuple[int, object]], *, state: object) -> int | None:
+    """When the last stretch of a state began [µs UTC]; None where the last report is of another state.
+
+    >>> began_us([(1, "Idle"), (2, "Execute"), (3, None), (4, "Execute")], state="Execute")
+    2
+    """
+    began: int | None = None
+    for at, text in reported:
+        if text is None:
+            continue
+        if text != state:
+            began = None
+        elif began is None:
+            began = int(at)
+    return began
 
 
 def read_banner(document: dict[str, object] | None) -> Banner | None:

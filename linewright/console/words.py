@@ -171,14 +171,15 @@ def money(amount: float | None, *, currency: str) -> str:
 def hours(length_h: float | None) -> str:
     """A length of time in the unit people would use.
 
-    >>> hours(0.4), hours(7.25), hours(100.0)
-    ('24 min', '7.2 h', '4.2 days')
+    >>> hours(0.4), hours(7.25), hours(24.0), hours(100.0)
+    ('24 min', '7.2 h', '24 h', '4.2 days')
     """
     if length_h is None or not math.isfinite(length_h):
         return MISSING
     if length_h < 1:
         return f"{round(60 * length_h)} min"
-    return f"{number(length_h)} h" if length_h < 72 else f"{number(length_h / 24)} days"
+    value, unit = (length_h, "h") if length_h < 72 else (length_h / 24, "days")
+    return f"{number(value).removesuffix('.0')} {unit}"
 
 
 def age(length: timedelta) -> str:
@@ -211,6 +212,29 @@ def moment(at: datetime | None, *, timezone: str, now: datetime | None = None) -
     local = at.astimezone(zone)
     today = now is not None and now.astimezone(zone).date() == local.date()
     return local.strftime("%H:%M") if today else f"{local:%a} {local.day} {local:%b %H:%M}"
+
+
+def soon(at: datetime, *, timezone: str, now: datetime) -> str:
+    """An instant within the coming week, by its weekday.
+
+    >>> from datetime import UTC
+    >>> at = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
+    >>> soon(at, timezone="UTC", now=at - timedelta(hours=9)), soon(at, timezone="UTC", now=at)
+    ('Tue 02:00', '02:00')
+    """
+    text = moment(at, timezone=timezone, now=now)
+    parts = text.split()
+    return f"{parts[0]} {parts[-1]}" if len(parts) > 1 and abs(at - now) < timedelta(days=6) else text
+
+
+def price(per_kwh: float) -> str:
+    """A price per kWh without needless zeros.
+
+    >>> price(0.098), price(0.19), price(0.2)
+    ('0.098', '0.19', '0.20')
+    """
+    text = f"{per_kwh:.3f}"
+    return text.removesuffix("0")
 
 
 def signal_title(name: str) -> str:

@@ -5,7 +5,7 @@ from nicegui import ui
 from linewright.console.context import Console, Visitor
 from linewright.console.pages.dialogs import Question, ask_person
 from linewright.console.pages.frame import page_frame
-from linewright.console.pages.parts import Rebuilt, Text, attribute, box, chip, empty, link, table
+from linewright.console.pages.parts import Rebuilt, Text, attribute, box, chip, empty, link, panel, table
 from linewright.console.views.alert_view import AlertCard, AlertsView, alerts_view
 from store.records import Records
 
@@ -23,7 +23,8 @@ def alerts_page(console: Console, person: Visitor) -> None:
                 _card(console, person, card)
 
         opened = Rebuilt(box("alerts", tag="section", label="Open alerts"), build_open)
-        past = Rebuilt(box("past", tag="section", label="Past alerts"), _past)
+        with panel("Past"):
+            past = Rebuilt(box("slot"), _past)
 
         def show() -> None:
             view: AlertsView = alerts_view(console.feed.snapshot.alerts, plant=site.plant, now=site.clock.now())
@@ -84,7 +85,6 @@ def _card(console: Console, person: Visitor, card: AlertCard) -> None:
 
 
 def _past(cards: tuple[AlertCard, ...]) -> None:
-    Text("h2", "Past", "section-title")
     if not cards:
         Text("p", "No alert has been closed yet.", "note")
         return

@@ -18,6 +18,8 @@ from linewright.console.words import Tone, moment, number
 log = logging.getLogger(__name__)
 
 PAGES = (("Plant", "/"), ("Alerts", "/alerts"), ("Plan", "/plan"))
+BANNER_PAGE = "/"
+"""Elsewhere the page itself is the evidence."""
 _BANNER_TONES = {"risk": Tone.BAD, "alert": Tone.BAD, "plan": Tone.INFO, "avoided": Tone.OK}
 _SWITCH_THEME = """() => {
   const next = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark';
@@ -81,7 +83,7 @@ def page_frame(
             return
         seen["revision"] = console.feed.revision
         trouble.show(console.feed.snapshot.trouble)
-        banner.show(console.feed.snapshot.banner)
+        banner.show(console.feed.snapshot.banner if active == BANNER_PAGE else None)
         for listener in listeners:
             listener()
 
@@ -136,9 +138,9 @@ def _nav_link(name: str, href: str, active: str) -> Text:
 def _build_trouble(sentence: str) -> None:
     if sentence:
         with box("trouble"):
-            Text("strong", "The store cannot be read. ")
+            Text("strong", "Readings cannot be shown now. ")
             Text("span", sentence)
-            Text("span", " What you see below is the last that was read.")
+            Text("span", " This page tries again every second; what it shows below is the last that it could read.")
 
 
 def _build_banner(banner: Banner | None) -> None:

@@ -11,6 +11,9 @@ from linewright.console.pages.parts import Text, attribute, box, panel, style
 from linewright.console.views.gantt_view import Bar, GanttRow, gantt, price_levels
 from plant.plans import Plan
 
+TEXT_FITS = 0.8
+"""Up to here the words beside a maintenance window fit to its right [share of the horizon]."""
+
 
 def build_gantt(console: Console, person: Visitor, plan: Plan) -> Callable[[], None]:
     """Build the chart; returns what moves its line of now."""
@@ -101,7 +104,8 @@ def _row(row: GanttRow) -> None:
                 with piece:
                     if bar.setup > 0:
                         style(box("setup"), {"width": f"{max(100 * bar.setup, 3):.2f}%"})
-                    Text("span", bar.text, "gantt-text")
+                    aside = " before" if bar.left + bar.width > TEXT_FITS else ""
+                    Text("span", bar.text, "gantt-text" if row.kind == "line" else f"gantt-aside{aside}")
 
 
 def _place(element: Element, bar: Bar) -> None:

@@ -34,6 +34,8 @@ from store.books.entries import Renewal
 
 REFRESH_S = 2.0
 """At most this often are the charts read anew, however fast readings arrive [s]."""
+LEAST_SEEN = 0.003
+"""Shorter stretches of the strip are not worth a word in its legend [share of the range]."""
 _RENEWALS = {
     "failed": Mark(word="Failed", tone=Tone.BAD),
     "repaired": Mark(word="Repaired", tone=Tone.INFO),
@@ -171,7 +173,7 @@ class _MachinePage:
     def _show_history(self, history: MachineHistory) -> None:
         self.loading.set_visibility(False)
         self.strip.show(history.segments)
-        self.strip_legend.show(tuple(dict.fromkeys(segment.state for segment in history.segments)))
+        self.strip_legend.show(_legend(history.segments))
         draw(self.risk_history, self._risk_history(history))
         self.renewals.show(history.renewals)
         for series in history.series:
@@ -245,7 +247,8 @@ class _MachinePage:
                         Text("dd", value)
         Text("h3", "What shows it")
         if not view.evidence:
-            Text("p", "Nothing stands out from this machine's own healthy readings.", "note")
+            nothing = "Nothing stands out from this machine's own healthy readings."
+            Text("p", nothing if view.enough_data else "There are too few readings to tell.", "note")
         for sentence, share, text in view.evidence:
             with box("evidence"):
                 Text("p", sentence)
@@ -301,13 +304,20 @@ def _signal_frame(series: SignalSeries, options: Options) -> tuple[EChart, Text,
 
 def _build_strip(segments: tuple[Segment, ...]) -> None:
     for segment in segments:
-        piece = box(f"strip-piece tone-{segment.state.tone.value}", tag="span")
+        css = "silent" if segment.silent else f"tone-{segment.state.tone.value}"
+        piece = box(f"strip-piece {css}", tag="span")
         style(piece, {"left": f"{100 * segment.left:.3f}%", "width": f"{100 * segment.width:.3f}%"})
         attribute(piece, "title", segment.hint)
 
 
-def _build_legend(marks: tuple[Mark, ...]) -> None:
-    for mark in {mark.word: mark for mark in marks}.values():
+def _legend(segments: tuple[Segment, ...]) -> tuple[tuple[str, str], ...]:
+    """Class and word of each state on the strip that is long enough to be seen."""
+    seen = (s for s in segments if s.width > LEAST_SEEN)
+    return tuple(dict.fromkeys(("silent" if s.silent else f"tone-{s.state.tone.value}", s.state.word) for s in seen))
+
+
+def _build_legend(items: tuple[tuple[str, str], ...]) -> None:
+    for css, word in items:
         with box("legend-item", tag="span"):
-            box(f"legend-swatch tone-{mark.tone.value}", tag="span")
-            Text("span", mark.word)
+            box(f"legend-swatch {css}", tag="span")
+            Text("span", word)

@@ -127,13 +127,15 @@ def panel(title: str, css: str = "", *, note: str = "") -> Element:
     return frame
 
 
-def table(columns: tuple[str, ...], *, css: str = "", label: str) -> tuple[Element, Element]:
-    """A table with its head; returns its frame and the body to fill."""
+def table(
+    columns: tuple[str, ...], *, css: str = "", label: str, numbers: tuple[str, ...] = ()
+) -> tuple[Element, Element]:
+    """A table with its head; returns its frame and the body to fill. Columns of numbers stand right."""
     frame = box("table-frame")
     with frame, box(f"table {css}".strip(), tag="table", label=label):
         with box(tag="thead"), box(tag="tr"):
             for column in columns:
-                attribute(Text("th", column), "scope", "col")
+                attribute(Text("th", column, "num" if column in numbers else ""), "scope", "col")
         body = box(tag="tbody")
     return frame, body
 

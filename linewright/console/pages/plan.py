@@ -71,7 +71,7 @@ def plan_page(console: Console, person: Visitor, chosen: str) -> None:
             _certificate(plan, currency=site.plant.currency)
 
         current = Rebuilt(box("plan"), build_plan)
-        with panel("Earlier plans"):
+        with panel("Plans so far"):
             earlier = Rebuilt(box("slot"), _history)
 
         def show() -> None:
@@ -220,17 +220,20 @@ def _costs(plan: Plan, *, currency: str) -> None:
         if not plan.costs:
             Text("p", "There is nothing to price.", "note")
             return
-        _, body = table(("Term", "", "Amount"), css="costs", label="Cost by term")
+        _, body = table(("Term", "", "Amount"), css="costs", label="Cost by term", numbers=("Amount",))
         with body:
             for bar in cost_bars(plan, currency=currency):
                 with box(tag="tr"):
                     Text("th", bar.name)
-                    with box(tag="td"), box("bar", tag="span"):
-                        width(box("bar-fill income" if bar.income else "bar-fill", tag="span"), bar.ratio)
+                    if bar.income:
+                        Text("td", "income", "note")
+                    else:
+                        with box(tag="td"), box("bar", tag="span"):
+                            width(box("bar-fill", tag="span"), bar.ratio)
                     Text("td", bar.amount, "num")
             with box("sum", tag="tr"):
                 Text("th", "Sum")
-                Text("td", "")
+                Text("td", "costs minus income", "note")
                 Text("td", money(plan.cost, currency=currency), "num")
 
 
@@ -240,7 +243,11 @@ def _late(console: Console, plan: Plan) -> None:
         if not plan.late:
             Text("p", "● Every order is on time.", "note")
             return
-        _, body = table(("Order", "Product", "Due", "Missing when due", "Complete"), label="Late orders")
+        _, body = table(
+            ("Order", "Product", "Due", "Missing when due", "Complete"),
+            label="Late orders",
+            numbers=("Missing when due",),
+        )
         with body:
             for late in plan.late:
                 with box(tag="tr"):
@@ -258,7 +265,11 @@ def _maintenance(console: Console, plan: Plan) -> None:
         if not plan.maintenance:
             Text("p", "None is worth its cost within this plan.", "note")
             return
-        _, body = table(("Machine", "When", "Takes", "Failure cost avoided"), label="Maintenance in this plan")
+        _, body = table(
+            ("Machine", "When", "Takes", "Failure cost avoided"),
+            label="Maintenance in this plan",
+            numbers=("Failure cost avoided",),
+        )
         with body:
             for window in sorted(plan.maintenance, key=lambda w: w.start):
                 machine = plant.machine_index.get(window.machine)
@@ -283,7 +294,11 @@ def _certificate(plan: Plan, *, currency: str) -> None:
             return
         with box("checks", tag="details"):
             Text("summary", f"All {len(plan.certificate.checks)} rules, re-checked one by one")
-            _, body = table(("Rule", "In words", "Instances", "Worst residual", ""), label="Checked rules")
+            _, body = table(
+                ("Rule", "In words", "Instances", "Worst residual", ""),
+                label="Checked rules",
+                numbers=("Instances", "Worst residual"),
+            )
             with body:
                 for rule, sentence, instances, residual, mark in check_rows(plan.certificate):
                     with box(tag="tr"):
@@ -310,7 +325,7 @@ def _history(rows: tuple[HistoryRow, ...]) -> None:
         Text("p", "No plan has been made yet.", "note")
         return
     columns = ("Plan", "Made", "Why", "Status", "Cost", "Decision", "By")
-    _, body = table(columns, label="Earlier plans")
+    _, body = table(columns, label="Plans", numbers=("Cost",))
     with body:
         for row in rows:
             with box(tag="tr"):

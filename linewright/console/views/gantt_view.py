@@ -6,13 +6,15 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from linewright.console.words import moment, money, number
+from linewright.console.words import moment, money, number, price
 from plant.assets import Line, Plant
 from plant.plans import HourUse, MaintenanceWindow, Plan, PlannedRun
 from plant.production import Capability
 
 TINTS = 8
 """Number of product tints in the stylesheet."""
+NARROW_BAND = 0.04
+"""A tariff band below this share of the horizon has no room for its price; its tooltip tells it."""
 ALL_LINES_SHOWN = 12
 """In a plant with more lines, those without any work in the plan are left out."""
 
@@ -130,7 +132,8 @@ def _window_bar(window: MaintenanceWindow, plan: Plan, label: str, plant: Plant)
         f"{money(window.expected_failure_cost, currency=plant.currency)} instead of "
         f"{money(window.expected_failure_cost_without, currency=plant.currency)}"
     )
-    return _bar(plan, window.start, window.end, text="Maintenance", hint=hint)
+    span = "–".join(moment(at, timezone=plant.timezone).split()[-1] for at in (window.start, window.end))
+    return _bar(plan, window.start, window.end, text=f"Maintenance {span}", hint=hint)
 
 
 def _bar(plan: Plan, start: datetime, end: datetime, *, text: str, hint: str, tint: int = 0, setup: float = 0.0) -> Bar:
@@ -149,13 +152,14 @@ def _bar(plan: Plan, start: datetime, end: datetime, *, text: str, hint: str, ti
 def _bands(plan: Plan, plant: Plant) -> tuple[Bar, ...]:
     levels = price_levels(plan.hours)
     bands = []
-    for (level, price), group in groupby(
+    for (level, per_kwh), group in groupby(
         zip(levels, plan.hours, strict=True), key=lambda pair: (pair[0], pair[1].price_per_kwh)
     ):
         members = [hour for _, hour in group]
         end = members[-1].start + timedelta(hours=1)
-        hint = f"{_span(members[0].start, end, plant.timezone)}: {price:.3f} {plant.currency}/kWh"
-        bands.append(_bar(plan, members[0].start, end, text=f"{price:.2f}", hint=hint, tint=level))
+        hint = f"{_span(members[0].start, end, plant.timezone)}: {price(per_kwh)} {plant.currency}/kWh"
+        text = price(per_kwh) if len(members) / len(levels) > NARROW_BAND else ""
+        bands.append(_bar(plan, members[0].start, end, text=text, hint=hint, tint=level))
     return tuple(bands)
 
 

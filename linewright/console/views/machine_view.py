@@ -42,6 +42,9 @@ RANGES: Final = (
     Range(name="24 h", length=timedelta(hours=24), step=timedelta(minutes=5)),
     Range(name="7 d", length=timedelta(days=7), step=timedelta(minutes=30)),
 )
+RATE_SPANS: Final = 60
+"""Points of a counter's rate over a range: enough to see a shift, few enough to smooth single parts."""
+US_PER_H: Final = 3_600_000_000
 _FLAG_WORDS: Final = {
     Quality.OUT_OF_RANGE: "out of range",
     Quality.STUCK: "stuck",
@@ -77,6 +80,8 @@ class Segment:
     width: float
     state: Mark
     hint: str
+    silent: bool
+    """Whether nothing was reported here."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,6 +158,7 @@ def state_segments(window: Window, *, plant: Plant) -> tuple[Segment, ...]:
             width=(end - begin) / length_us,
             state=state_mark(state),
             hint=f"{state_mark(state).word} from {_local(begin, plant)} to {_local(end, plant)}",
+            silent=state is None,
         )
         for begin, end, state in runs
     )
@@ -172,7 +178,8 @@ def risk_view(risk: Risk | None, *, plant: Plant, now: datetime) -> RiskView:
     last_h = risk.horizons_h[-1] if risk.horizons_h else float("inf")
     mode = "" if risk.mode in ("any", "") else f" by {risk.mode.replace('_', ' ')}"
     within = f"of failing{mode} within {hours(risk.horizon_h)} of operation"
-    seen = f"assessed {moment(risk.assessed_at, timezone=plant.timezone, now=now)}, age {hours(risk.age_h)}"
+    seen = f"assessed {moment(risk.assessed_at, timezone=plant.timezone, now=now)}"
+    seen += f", {hours(risk.age_h)} of operation since its last maintenance" if risk.age_h > 0 else ""
     return RiskView(
         headline=percent(risk.probability),
         detail=f"{within}; {seen}"
@@ -202,14 +209,17 @@ def _series(window: Window, signal: Signal, flags: NDArray[np.uint8] | None) -> 
     shown = values[reported]
     last = significant(float(shown[-1])) if len(shown) else MISSING
     doubts = (window.quality if flags is None else window.quality | flags)[reported]
-    doubts = doubts & np.uint8(0xFF ^ int(Quality.GAP))
+    unsaid = Quality.GAP
+    if window.step is not None and window.step > signal.period:
+        unsaid |= Quality.JUMP | Quality.STUCK  # means of long steps neither jump nor stick as readings do
+    doubts = doubts & np.uint8(0xFF ^ int(unsaid))
     if signal.kind is SignalKind.COUNTER:
-        shown = np.diff(shown, prepend=np.nan)
-        shown[shown < 0] = np.nan
-        title += " per step"
-        last = f"{number(float(values[reported[-1]]), digits=0)} total" if len(reported) else MISSING
+        total = number(float(shown[-1]), digits=0) if len(shown) else MISSING
+        instants, shown, doubts = _rate(instants, shown, doubts)
+        title, last, unit = f"{title} per hour", f"{total} {unit}".strip() + " in total", ""
     points: list[tuple[int, float | None]] = []
-    patience_us = _patience_us(signal, window)
+    spacing = int(np.median(np.diff(instants))) if len(instants) > 1 else 0
+    patience_us = max(_patience_us(signal, window), STALE_PERIODS * spacing if signal.kind is SignalKind.COUNTER else 0)
     for index, at in enumerate(instants):
         if points and at - points[-1][0] > patience_us:
             points.append((int(points[-1][0]) + 1, None))
@@ -224,6 +234,19 @@ def _series(window: Window, signal: Signal, flags: NDArray[np.uint8] | None) -> 
         flagged=tuple((int(instants[i]), float(shown[i])) for i in np.flatnonzero(doubts) if np.isfinite(shown[i])),
         note=_doubt_note(doubts),
     )
+
+
+def _rate(
+    instants: NDArray[np.int64], counts: NDArray[np.float64], doubts: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]:
+    """Growth of a counter per hour over spans of equal length; a counter that fell says nothing about its span."""
+    stride = max(len(counts) // RATE_SPANS, 1)
+    at, count = instants[::stride], counts[::stride]
+    if len(at) < 2:
+        return at[:0], count[:0], doubts[:0]
+    grown = np.diff(count) / (np.diff(at) / US_PER_H)
+    marks = np.bitwise_or.reduceat(doubts, np.arange(0, len(doubts), stride))[1:]
+    return at[1:], np.where(grown < 0, np.nan, grown), marks
 
 
 def _doubt_note(doubts: NDArray[np.uint8]) -> str:

@@ -14,7 +14,7 @@ class CostBar:
     name: str
     amount: str
     ratio: float
-    """Length, of the greatest amount [0..1]."""
+    """Length, of the greatest cost [0..1]; 0 for income."""
     income: bool
 
 
@@ -43,12 +43,12 @@ class HistoryRow:
 def cost_bars(plan: Plan, *, currency: str) -> tuple[CostBar, ...]:
     """Cost terms, the greatest first; sales are income."""
     terms = sorted(plan.costs, key=lambda term: -abs(term.amount))
-    greatest = max((abs(term.amount) for term in terms), default=0.0) or 1.0
+    greatest = max((term.amount for term in terms), default=0.0) or 1.0
     return tuple(
         CostBar(
-            name=term.name.replace("_", " ").capitalize(),
+            name=_term_name(term.name),
             amount=money(term.amount, currency=currency),
-            ratio=abs(term.amount) / greatest,
+            ratio=max(term.amount, 0.0) / greatest,
             income=term.amount < 0,
         )
         for term in terms
@@ -120,6 +120,11 @@ def history(plans: Sequence[Plan], *, plant: Plant, now: datetime) -> tuple[Hist
         )
         for plan in plans
     )
+
+
+def _term_name(name: str) -> str:
+    text = name.replace("_", " ").capitalize()
+    return text.replace("Co2", "CO₂").replace("co2", "CO₂")
 
 
 def _models(certificate: Certificate) -> str:

@@ -16,6 +16,7 @@ from linewright.console.words import (
     number,
     percent,
     severity_mark,
+    soon,
     state_mark,
 )
 from plant.alerts import Severity
@@ -228,7 +229,7 @@ def _totals(snapshot: Snapshot, plant: Plant, now: datetime) -> tuple[Total, ...
         if (snapshot.accepted)
         else []
     )
-    next_text = moment(coming[0].start, timezone=plant.timezone, now=now) if coming else MISSING
+    next_text = soon(coming[0].start, timezone=plant.timezone, now=now) if coming else MISSING
     next_label = (
         plant.machine_index[coming[0].machine].label
         if coming and (coming[0].machine in plant.machine_index)

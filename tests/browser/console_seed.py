@@ -1,0 +1,437 @@
+"""A small plant with a day of history, written with the real store and the real records, for tests in a browser."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from analytics.model_settings import ModelSettings
+from analytics.settings import AlarmPolicy
+from ingest.settings import BrokerSettings, IngestSettings
+from ingest.simulator.canonical import demo_facts
+from linewright.settings.shell import ConsoleSettings
+from linewright.settings.site import Site, Topics
+from linewright.wiring import open_records
+from plant.alerts import Alert, AlertState, Severity
+from plant.clock import PlantClock, microseconds
+from plant.kpis import Kpi
+from plant.plans import (
+    Certificate,
+    Conflict,
+    CostTerm,
+    Decision,
+    HourUse,
+    LateOrder,
+    MaintenanceWindow,
+    Plan,
+    PlannedRun,
+    Repair,
+    RuleCheck,
+    SolveStatus,
+)
+from plant.production import PlanningPolicy
+from plant.risks import Evidence, Risk
+from plant.signals import Batch
+from store.embedded.writer import EmbeddedWriter
+
+NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+"""Plant time at which the seeded plant stands."""
+MARKUP = '<img src=x onerror="window.broken=1"><script>window.broken=1</script>'
+HOUR = timedelta(hours=1)
+
+
+def seeded_site(folder: Path, *, port: int, clock: PlantClock) -> Site:
+    """The site that tests and the served process share."""
+    facts = demo_facts(NOW.replace(minute=0))
+    lines = tuple(
+        replace(
+            line,
+            machines=tuple(
+                replace(machine, label=f"{MARKUP} Packer 3") if machine.name == "L3-packer" else machine
+                for machine in line.machines
+            ),
+        )
+        for line in facts.plant.lines
+    )
+    return Site(
+        folder=folder,
+        data=folder / ".linewright",
+        plant=replace(facts.plant, lines=lines),
+        products=facts.products,
+        capabilities=facts.capabilities,
+        orders=facts.orders,
+        stock=facts.stock,
+        calendar=facts.calendar,
+        tariff=facts.tariff,
+        planning=PlanningPolicy(),
+        alarms=AlarmPolicy(),
+        ingest=IngestSettings(),
+        broker=BrokerSettings(port=18830),
+        console=ConsoleSettings(host="127.0.0.1", port=port),
+        webhook=None,
+        topics=Topics(
+            orders="linewright/linz/orders",
+            plan="linewright/linz/plan",
+            alerts="linewright/linz/alerts",
+            avoided="linewright/linz/avoided",
+            breaking="linewright/linz/break",
+        ),
+        model=ModelSettings(),
+        simulator=None,
+        clock=clock,
+    )
+
+
+def write_readings(site: Site, writer: EmbeddedWriter, *, run: str, instants: Sequence[datetime]) -> None:
+    """One batch with a reading of every machine at each instant, received 20 s of plant time later."""
+    random = np.random.default_rng(len(instants))
+    tables, messages = {}, 0
+    for machine_class in site.plant.classes:
+        machines = [m for m in site.plant.machines if m.machine_class == machine_class.name]
+        rows: list[dict[str, object]] = []
+        for machine in machines:
+            for at in instants:
+                if machine.name == "L1-mill" and NOW - 7 * HOUR < at < NOW - 5 * HOUR:
+                    continue
+                rows.append({"machine": machine.name, "message": messages, **_reading(machine.name, at, random)})
+                messages += 1
+        columns = {name: [row.get(name) for row in rows] for name in rows[0]}
+        table = pa.table({name: pa.array(values) for name, values in columns.items()})
+        for name, kind in (("message", pa.int32()), ("quality", pa.uint8())):
+            table = table.set_column(table.schema.get_field_index(name), name, table[name].cast(kind))
+        tables[machine_class.name] = table
+    writer.write(
+        Batch(
+            run=run,
+            tables=tables,
+            filters=("acme/linz/+/+/+/telemetry",),
+            message_filter=np.zeros(messages, dtype=np.int16),
+            received=np.array([messages], dtype=np.int64),
+        )
+    )
+
+
+def write_records(site: Site) -> None:
+    """Figures, risks, alerts, plans and the banner."""
+    records = open_records(site)
+    try:
+        records.put_kpis(_kpis(site))
+        for hours_ago in range(20, -1, -1):
+            records.put_risks([_risk(machine.name, hours_ago) for machine in site.plant.machines])
+        records.put_alerts(_alerts())
+        records.put_maintenance("L2-press", kind="failed", at=NOW - 200 * HOUR)
+        records.put_maintenance("L2-press", kind="repaired", at=NOW - 188 * HOUR)
+        facts = b"{}"
+        records.put_plan(_plan("P-20261123T070000-1", NOW - 2 * HOUR), facts)
+        records.decide("P-20261123T070000-1", Decision.ACCEPTED, by="Petra", reason="", at=NOW - 2 * HOUR)
+        records.put_plan(infeasible_plan(), facts)
+        records.put_plan(_plan("P-20261123T090000-3", NOW - 0.5 * HOUR, headline=HEADLINE), facts)
+        records.note("banner", {"sentence": HEADLINE, "href": "/machine/L2-press", "kind": "risk"})
+    finally:
+        records.close()
+
+
+HEADLINE = "Press 2: bearing wearing; the plan moves its maintenance to Tue 03:00 and saves 412 EUR."
+
+
+def infeasible_plan() -> Plan:
+    """A plan that names the rules in conflict, and repairs."""
+    return replace(
+        _plan("P-20261123T080000-2", NOW - 1.5 * HOUR),
+        status=SolveStatus.INFEASIBLE,
+        reason="alert A-2026-11-23-L2-press-1",
+        runs=(),
+        maintenance=(),
+        costs=(),
+        hours=(),
+        late=(),
+        certificate=None,
+        saving=None,
+        headline="No plan keeps all the rules: the CO2 cap is 41 kg too low for the orders that must be made.",
+        conflicts=(
+            Conflict(rule="co2_cap|plant|horizon", sentence="CO2 may not exceed 900 kg over the 48 h."),
+            Conflict(
+                rule="deadline|O-1004|2026-11-23T18:00", sentence="Order O-1004 (170 valves) must be done by 18:00."
+            ),
+        ),
+        repairs=(
+            Repair(sentence="Raise the CO2 cap by 41 kg.", amount=41.0, cost=-30_120.0),
+            Repair(sentence="Deliver 12 of the 170 valves of O-1004 after its deadline.", amount=12.0, cost=-29_480.0),
+        ),
+    )
+
+
+def _reading(machine: str, at: datetime, random: np.random.Generator) -> dict[str, object]:
+    kind = machine.split("-")[1]
+    hours_ago = (NOW - at) / HOUR
+    wear = max(0.0, 1 - hours_ago / 14) ** 1.6 if machine == "L2-press" else 0.0
+    state = "Execute"
+    if machine == "L3-oven" and hours_ago < 0.7:
+        state = "Aborted"
+    elif machine.startswith("L3") and hours_ago < 0.6:
+        state = "Suspended"
+    elif machine == "L1-packer" and hours_ago < 0.2:
+        state = "Held"
+    elif 9 < hours_ago < 9.6:
+        state = "Idle"
+    busy = 1.0 if state == "Execute" else 0.15
+    scale = {"press": 1.0, "mill": 0.8, "oven": 2.4, "packer": 0.35}[kind]
+    made = max(0.0, (at - (NOW - 30 * HOUR)) / HOUR) * 70
+    product = {"L1": "bracket", "L2": "gear", "L3": "shaft"}[machine[:2]]
+    return {
+        "observed_at": microseconds(at),
+        "received_at": microseconds(at + timedelta(seconds=20)),
+        "quality": 0,
+        "vibration_mm_s": round(busy * (1.6 + 3.4 * wear) + 0.12 * random.standard_normal() ** 2, 3),
+        "temperature_c": round(22 + busy * 34 * min(scale, 1.6) + 11 * wear + random.normal(0, 0.5), 2),
+        "current_a": round(busy * scale * (38 + 5 * wear) + random.normal(0, 0.4), 2),
+        "power_kw": round(busy * scale * (19 + 2.4 * wear) + random.normal(0, 0.25), 2),
+        "cycle_time_s": round(30.0 + 2.5 * wear + random.normal(0, 0.3), 2),
+        "speed_ratio": 0.92 if busy == 1.0 else 0.0,
+        "scrap_parts": float(int(made * 0.024)),
+        "good_parts": float(int(made * 0.976)),
+        "energy_kwh": round(made * 0.3 * scale, 2),
+        "state": state,
+        "product": product if hours_ago < 11 else "flange",
+    }
+
+
+def _kpis(site: Site) -> list[Kpi]:
+    kpis = []
+    for line_index, line in enumerate(site.plant.lines):
+        for index, entity in enumerate([*(machine.name for machine in line.machines), line.name]):
+            production_h = 7.6 - 0.35 * index - 0.5 * line_index
+            produced = 560.0 - 12 * index
+            kpis.append(
+                Kpi(
+                    entity=entity,
+                    start=NOW - 8 * HOUR,
+                    end=NOW,
+                    planned_busy_h=8.0,
+                    production_h=production_h,
+                    produced=produced,
+                    good=produced * (0.978 - 0.006 * line_index),
+                    target_h=production_h * (0.95 - 0.02 * index),
+                    energy_kwh=310.0,
+                )
+            )
+    return kpis
+
+
+def _risk(machine: str, hours_ago: int) -> Risk:
+    wearing = machine == "L2-press"
+    probability = 0.03 + 0.012 * (hash_of(machine) % 5)
+    if wearing:
+        probability = 0.06 + 0.76 * max(0.0, 1 - hours_ago / 14) ** 1.5
+    elif machine == "L1-oven":
+        probability = 0.31
+    horizons = tuple(float(h) for h in (1, 2, 4, 8, 12, 24, 36, 48, 72, 120, 168, 240))
+    rate = -np.log(1 - min(probability, 0.99)) / 24
+    survival = tuple(float(np.exp(-rate * h * (1 + (h / 60 if wearing else 0)))) for h in horizons)
+    evidence = (
+        Evidence(
+            signal="vibration_mm_s",
+            scale="6 h mean",
+            contribution=2.4,
+            share=0.62,
+            value=4.9,
+            baseline=1.7,
+            deviation_sigma=4.1,
+            since=NOW - 9 * HOUR,
+            sentence="vibration 4.1 sigma above its own baseline since 02:20: 62 % of the risk",
+        ),
+        Evidence(
+            signal="temperature_c",
+            scale="slope",
+            contribution=0.9,
+            share=0.23,
+            value=66.0,
+            baseline=56.0,
+            deviation_sigma=2.6,
+            since=NOW - 4 * HOUR,
+            sentence="temperature rising by 1.1 °C per hour since 06:10: 23 % of the risk",
+        ),
+        Evidence(
+            signal="age",
+            scale="age",
+            contribution=0.5,
+            share=0.15,
+            value=188.0,
+            baseline=0.0,
+            deviation_sigma=0.0,
+            since=None,
+            sentence="188 h of operation since its repair: 15 % of the risk",
+        ),
+    )
+    unknown = machine == "L3-mill"
+    return Risk(
+        machine=machine,
+        mode="bearing" if wearing else "any",
+        assessed_at=NOW - hours_ago * HOUR,
+        horizons_h=horizons,
+        survival=survival,
+        probability=probability,
+        horizon_h=24.0,
+        remaining_life_p10_h=3.1 if wearing else 96.0,
+        remaining_life_p50_h=11.4 if wearing else 240.0,
+        remaining_life_p90_h=31.0 if wearing else 240.0,
+        evidence=evidence if wearing else (),
+        model_version="base rate" if unknown else "press-20261122T2310-7f3a",
+        enough_data=not unknown,
+        reason="4 of at least 10 readings since its maintenance" if unknown else "",
+        age_h=188.0,
+    )
+
+
+def hash_of(text: str) -> int:
+    """A small number that is the same in every process."""
+    return sum(map(ord, text))
+
+
+def _alerts() -> list[Alert]:
+    evidence = (
+        "vibration 4.1 sigma above its own baseline since 02:20: 62 % of the risk",
+        "temperature rising by 1.1 °C per hour since 06:10: 23 % of the risk",
+        "188 h of operation since its repair: 15 % of the risk",
+    )
+    press = Alert(
+        number="A-2026-11-23-L2-press-1",
+        machine="L2-press",
+        mode="bearing",
+        state=AlertState.ACTIVE,
+        severity=Severity.HIGH,
+        opened_at=NOW - 3 * HOUR,
+        changed_at=NOW - HOUR,
+        probability=0.82,
+        horizon_h=24.0,
+        title="Press 2: bearing wearing, 82 % likely to fail within 24 h.",
+        action="Maintain Press 2 before Tue 04:00; the plan has a window at 03:00. Have the bearing set at hand.",
+        evidence=evidence,
+    )
+    return [
+        press,
+        replace(
+            press,
+            number="A-2026-11-23-L1-oven-1",
+            machine="L1-oven",
+            mode="fan",
+            state=AlertState.RETURNED,
+            severity=Severity.MEDIUM,
+            opened_at=NOW - 6 * HOUR,
+            probability=0.31,
+            title=f"Oven 1: fan slowing. {MARKUP}",
+            action="Look at the fan at the next stop.",
+            evidence=("current 2.2 sigma below its own baseline since 03:00: 80 % of the risk",),
+        ),
+        replace(
+            press,
+            number="A-2026-11-15-L2-press-1",
+            state=AlertState.CLOSED,
+            opened_at=NOW - 215 * HOUR,
+            closed_at=NOW - 188 * HOUR,
+            title="Press 2: seal wearing, 71 % likely to fail within 24 h.",
+            acknowledged_by="Petra",
+        ),
+    ]
+
+
+def _plan(number: str, created_at: datetime, *, headline: str = "Nothing moved.") -> Plan:
+    start = created_at.replace(minute=0, second=0)
+    runs = (
+        ("L1", "bracket", 0, 11), ("L1", "gear", 11, 23), ("L1", "housing", 24, 38), ("L1", "flange", 38, 48),
+        ("L2", "gear", 0, 9), ("L2", "valve", 9, 17), ("L2", "shaft", 21, 36), ("L2", "flange", 36, 48),
+        ("L3", "shaft", 2, 14), ("L3", "valve", 14, 30), ("L3", "housing", 30, 46),
+    )  # fmt: skip
+    checks = ("balance", "capacity", "one_option", "crews", "tariff", "setup_per_shift", "demand_charge", "calendar")
+    hours = tuple(
+        HourUse(
+            start=start + i * HOUR,
+            energy_kwh=170 + 45 * float(np.sin(i / 3.1)) - (60 if 9 <= (i + start.hour + 1) % 24 < 13 else 0),
+            price_per_kwh=0.098 if (i + start.hour + 1) % 24 in (22, 23, 0, 1, 2, 3, 4, 5)
+            else 0.31 if (i + start.hour + 1) % 24 in (17, 18, 19, 20) else 0.19,
+            co2_kg=31.0,
+        )
+        for i in range(48)
+    )  # fmt: skip
+    terms = {
+        "sales": -48_210.0,
+        "energy": 1_420.0,
+        "demand_charge": 386.0,
+        "setups": 540.0,
+        "holding": 212.0,
+        "backlog": 95.0,
+        "maintenance_and_failures": 1_310.0,
+        "scrap": 1_180.0,
+        "co2": 98.0,
+    }
+    return Plan(
+        number=number,
+        created_at=created_at,
+        start=start,
+        end=start + 48 * HOUR,
+        status=SolveStatus.OPTIMAL,
+        reason="alert A-2026-11-23-L2-press-1" if headline == HEADLINE else "hourly",
+        runs=tuple(
+            PlannedRun(
+                line=line,
+                product=product,
+                start=start + begin * HOUR,
+                end=start + end * HOUR,
+                gross_units=40 * (end - begin),
+                good_units=39.0 * (end - begin),
+                energy_kwh=60.0 * (end - begin),
+                setup=begin > 0,
+            )
+            for line, product, begin, end in runs
+        ),
+        maintenance=(
+            MaintenanceWindow(
+                machine="L2-press",
+                line="L2",
+                start=start + 17 * HOUR,
+                end=start + 21 * HOUR,
+                expected_failure_cost=640.0,
+                expected_failure_cost_without=2_940.0,
+            ),
+        ),
+        costs=tuple(CostTerm(name=name, amount=amount) for name, amount in terms.items()),
+        hours=hours,
+        late=(
+            LateOrder(
+                order="O-1003",
+                product="valve",
+                due_at=start + 14 * HOUR,
+                units_late=38.0,
+                expected_at=start + 17 * HOUR,
+            ),
+        ),
+        peak_kw=214.0,
+        co2_kg=1402.0,
+        certificate=Certificate(
+            inputs_hash="9f2c1e0b7a64d35588f0c1a2b3d4e5f60718293a4b5c6d7e8f9012a3b4c5d6e7",
+            model_versions=("press-20261122T2310-7f3a", "mill-20261122T2311-0c2d"),
+            solver="HiGHS 1.15.1, 1 thread, gap 0.005",
+            solve_s=4.2,
+            solver_objective=-42_969.4,
+            recomputed_objective=-42_969.0,
+            bound=-43_120.0,
+            gap=0.0035,
+            checks=tuple(
+                RuleCheck(
+                    rule=rule,
+                    sentence=f"Every {rule.replace('_', ' ')} rule holds in each hour and on each line.",
+                    instances=144,
+                    worst_residual=0.0,
+                    tolerance=1e-6,
+                    holds=True,
+                )
+                for rule in checks
+            ),
+            checked=True,
+        ),
+        headline=headline,
+        saving=412.0,
+    )
