@@ -90,13 +90,7 @@ def open_hot_to_read(folder: Path) -> sqlite3.Connection:
     path = hot_path(folder)
     if not path.exists():
         raise Unavailable(f"There is no store at {folder} yet. Start `linewright ingest` (or `linewright run`) first.")
-    connection = sqlite3.connect(
-        f"file:{quote(str(path.absolute()))}?mode=ro",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-        timeout=5.0,
-    )
+    connection = _connect_to_read(path)
     try:
         if _checked_format(connection, folder) == 0:
             raise Unavailable(f"The store at {folder} is just being created. Try again in a moment.")
@@ -148,3 +142,17 @@ def _checked_format(connection: sqlite3.Connection, folder: Path) -> int:
             "Run the newer Linewright that wrote it."
         )
     return version
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """Without the right to write; on a read-only file system without a log, as a file that cannot change."""
+    where = f"file:{quote(str(path.absolute()))}?mode=ro"
+    connection = sqlite3.connect(where, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
+    try:
+        connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if path.with_name(path.name + "-wal").exists():
+            raise
+        return sqlite3.connect(f"{where}&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
+    return connection
