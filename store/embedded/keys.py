@@ -48,14 +48,14 @@ class RecentKeys:
             return Comparison()
         rows = list(suspects)
         signals = signals_in(table)
-        values = table.select(signals).take(pa.array(rows)).to_pylist()
+        values = table.select(["observed_at", *signals]).take(pa.array(rows)).to_pylist()
         result = Comparison()
         for row, reported in zip(rows, values, strict=True):
             key = suspects[row]
             known = result.merged.get(key)
             if known is None:
                 known = self._values(key)
-            new = {signal: value for signal, value in reported.items() if value is not None}
+            new = {signal: reported[signal] for signal in signals if reported[signal] is not None}
             if same := [signal for signal, value in new.items() if known.get(signal) == value]:
                 result.duplicates[row] = same
             result.merged[key] = known | new
