@@ -127,6 +127,8 @@ def _advice(why: str) -> str:
         return "Check [broker.tls] and the broker's port for TLS."
     if "protocol version" in why:
         return "Set protocol in [broker] to a version that the broker speaks."
+    if "hung up" in why:
+        return "Does it expect TLS, a client certificate or another port? Check [broker]."
     return "Is it running?"
 
 

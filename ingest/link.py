@@ -214,8 +214,8 @@ class Link:
         _properties: Properties | None,
     ) -> None:
         if not self._closing:
-            why = explain(reason) if flags.is_disconnect_packet_from_server else "connection lost"
-            self._gone(why)
+            why = "connection lost" if self.connected else "it hung up before its welcome"
+            self._gone(explain(reason) if flags.is_disconnect_packet_from_server else why)
 
     def _drop(self, why: str) -> None:
         self._shut()

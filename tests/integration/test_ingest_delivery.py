@@ -1,6 +1,7 @@
 """Delivery over a real Mosquitto: whatever goes away, nothing published is lost."""
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -352,6 +353,16 @@ def test_wrong_passwords_are_told_apart_from_an_absent_broker(mosquitto, setting
     wait_for(lambda: bool(running.ingestor.state["broker_trouble"]))
     assert "not authorized" in running.ingestor.state["broker_trouble"]
     assert "Check username and password" in running.ingestor.state["broker_trouble"]
+
+
+def test_a_port_that_is_no_broker_is_told_apart_from_an_absent_one(mosquitto, settings, start):
+    with socket.create_server(("127.0.0.1", mosquitto.port)) as server:
+        running = start(Keep(), wait=False)
+        server.accept()[0].close()
+        wait_for(lambda: bool(running.ingestor.state["broker_trouble"]))
+        assert "it hung up before its welcome" in running.ingestor.state["broker_trouble"]
+        assert "another port" in running.ingestor.state["broker_trouble"]
+        running.end()
 
 
 def test_publisher_keeps_what_the_broker_has_not_acknowledged(mosquitto, publisher, start):
