@@ -36,6 +36,7 @@ from plant.production import PlanningPolicy
 from plant.risks import Evidence, Risk
 from plant.signals import Batch
 from store.embedded.writer import EmbeddedWriter
+from store.settings import StoreSettings
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 """Plant time at which the seeded plant stands."""
@@ -70,6 +71,7 @@ def seeded_site(folder: Path, *, port: int, clock: PlantClock) -> Site:
         alarms=AlarmPolicy(),
         ingest=IngestSettings(),
         broker=BrokerSettings(port=18830),
+        store=StoreSettings(),
         console=ConsoleSettings(host="127.0.0.1", port=port),
         webhook=None,
         topics=Topics(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -60,7 +61,7 @@ class Visit:
     def open(self, path: str) -> Page:
         """Go to a page of the console and wait until it is live."""
         self.page.goto(self.url + path)
-        expect(self.page.locator("main")).to_be_visible()
+        expect(self.page.locator("#main")).to_be_visible()
         return self.page
 
     def keep(self, name: str) -> None:
@@ -193,7 +194,7 @@ def test_machine_page_says_when_there_is_not_enough_data(visit: Visit) -> None:
 
 
 def test_machine_page_says_so_when_the_machine_is_unknown(visit: Visit) -> None:
-    expect(visit.open("/machine/L9-press").locator("main")).to_contain_text("no machine L9-press")
+    expect(visit.open("/machine/L9-press").locator("#main")).to_contain_text("no machine L9-press")
 
 
 def test_alert_is_acknowledged_with_a_name_and_recorded(visit: Visit, served: Served) -> None:
@@ -246,8 +247,8 @@ def test_plan_page_shows_schedule_costs_and_certificate_and_takes_acceptance(vis
 
 def test_plan_page_names_conflicts_and_repairs_of_an_infeasible_plan(visit: Visit) -> None:
     page = visit.open("/plan?number=P-20261123T080000-2")
-    expect(page.locator("main")).to_contain_text("CO2 may not exceed 900 kg over the 48 h.")
-    expect(page.locator("main")).to_contain_text("Raise the CO2 cap by 41 kg.")
+    expect(page.locator("#main")).to_contain_text("CO2 may not exceed 900 kg over the 48 h.")
+    expect(page.locator("#main")).to_contain_text("Raise the CO2 cap by 41 kg.")
     expect(page.get_by_role("button", name="Accept plan")).to_have_count(0)
     visit.keep("plan-infeasible")
 
@@ -288,16 +289,16 @@ def test_empty_site_says_what_is_missing_and_recovers(context: BrowserContext, t
     with _serving(tmp_path, port=port, clock=clock) as url:
         visit = watched(context, url)
         page = visit.open("/")
-        expect(page.locator("main")).to_contain_text("No reading has arrived yet.")
-        expect(page.locator("main")).to_contain_text("Is the broker at 127.0.0.1:18830 publishing?")
+        expect(page.locator("#main")).to_contain_text("No reading has arrived yet.")
+        expect(page.locator("#main")).to_contain_text("Is the broker at 127.0.0.1:18830 publishing?")
         visit.keep("plant-empty")
         for path, sentence in (("/alerts", "No alert is open."), ("/plan", "No plan has been made yet.")):
-            expect(visit.open(path).locator("main")).to_contain_text(sentence)
+            expect(visit.open(path).locator("#main")).to_contain_text(sentence)
         page = visit.open("/")
-        with open_writer(site.data, plant=site.plant, clock=clock) as writer:
+        with closing(open_writer(site.data, plant=site.plant, clock=clock)) as writer:
             seed.write_readings(site, writer, run=writer.begin_run((FILTER,)), instants=[seed.NOW])
             expect(page.get_by_role("article", name="Press 1")).to_contain_text("Running", timeout=8000)
-            expect(page.locator("main")).not_to_contain_text("No reading has arrived yet.")
+            expect(page.locator("#main")).not_to_contain_text("No reading has arrived yet.")
         assert visit.complaints == []
 
 

@@ -68,7 +68,7 @@ def page_frame(
         listeners.append(listener)
         listener()
 
-    main = box("main", tag="main", label=title)
+    main = box("main", label=title, role="region")
     attribute(main, "id", "main")
     with main:
         trouble = Rebuilt(box("trouble-slot", role="alert"), _build_trouble)
