@@ -14,6 +14,8 @@ HEALTHY_SHARE = 0.3
 """First part of a life that counts as healthy when the class's spread is measured [0..1]."""
 REGIME_RESIDUAL = 0.01
 """Share of the settings' variance that separate regimes may leave; a continuous spread leaves more [0..1]."""
+RIDGE = 1e-4
+"""Steadies the settings' effects where settings hardly vary [ratio of rows]."""
 CONSTANT = 1e-6
 """Relative spread below which a signal carries nothing [ratio]."""
 
@@ -57,11 +59,11 @@ def fit_normaliser(lives: Sequence[Life], *, settings: ModelSettings, seed: int)
     y = values[:, kept]
     # the settings themselves keep their own level: nothing is taken out of them
     is_setting = np.isin(kept, columns)
-    centre = np.stack([_centre(y, healthy & (regime == r), healthy) for r in range(len(regimes))])
-    centre[:, is_setting] = np.nanmedian(y[:, is_setting], axis=0)
-    effect = _linear_effect(y - centre[regime], standard - regimes[regime], healthy)
+    offset = standard - regimes[regime]
+    centre, effect = _settings_effects(y, lives, healthy, regime=np.eye(len(regimes))[regime], offset=offset)
+    centre[:, is_setting] = _median(y[:, is_setting])
     effect[:, is_setting] = 0.0
-    residual = y - centre[regime] - (standard - regimes[regime]) @ effect
+    residual = y - centre[regime] - offset @ effect
     sigma = np.stack(
         [_spread_within_lives(residual, lives, healthy & (regime == r), healthy) for r in range(len(regimes))]
     )
@@ -138,22 +140,46 @@ def _nearest(standard: NDArray[np.float64], regimes: NDArray[np.float64]) -> NDA
     return np.asarray(distance.argmin(axis=1))
 
 
-def _centre(y: NDArray[np.float64], rows: NDArray[np.bool_], fallback: NDArray[np.bool_]) -> NDArray[np.float64]:
-    chosen = y[rows] if rows.sum() >= 10 else y[fallback]
-    middle = np.zeros(y.shape[1])
-    for column, signal in enumerate(chosen.T):
+def _settings_effects(
+    y: NDArray[np.float64],
+    lives: Sequence[Life],
+    healthy: NDArray[np.bool_],
+    *,
+    regime: NDArray[np.float64],
+    offset: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centre of each regime (regime, kept) and effect of the settings within it (setting, kept).
+
+    A ridge regression within lives, so that differences between machines are not taken for effects of the settings.
+    """
+    causes = np.concatenate([regime, offset], axis=1)  # (row, regime + setting)
+    x, target = np.zeros_like(causes), np.zeros_like(y)
+    begin = 0
+    for life in lives:
+        rows = begin + np.flatnonzero(healthy[begin : begin + len(life)])
+        begin += len(life)
+        x[rows] = causes[rows] - causes[rows].mean(axis=0)
+        target[rows] = np.nan_to_num(y[rows] - _mean(y[rows]))
+    ridge = RIDGE * max(int(healthy.sum()), 1) * np.eye(x.shape[1])
+    weights = np.linalg.solve(x.T @ x + ridge, x.T @ target)
+    centre, effect = weights[: regime.shape[1]], weights[regime.shape[1] :]
+    rest = y - causes @ weights
+    return centre + _median(rest[healthy]), effect
+
+
+def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the reported values of each column, NaN where there are none. (kept,)"""
+    count = np.isfinite(values).sum(axis=0)
+    return np.where(count > 0, np.nansum(values, axis=0) / np.maximum(count, 1), np.nan)
+
+
+def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the reported values of each column, 0 where there are none. (kept,)"""
+    middle = np.zeros(values.shape[1])
+    for column, signal in enumerate(values.T):
         reported = signal[np.isfinite(signal)]
         middle[column] = np.median(reported) if len(reported) else 0.0
     return middle
-
-
-def _linear_effect(
-    residual: NDArray[np.float64], offset: NDArray[np.float64], rows: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Ridge regression of each signal on the settings' offset from their regime's centre. (setting, kept)"""
-    x, y = offset[rows], np.nan_to_num(residual[rows])
-    ridge = 0.01 * max(len(x), 1) * np.eye(x.shape[1])
-    return np.asarray(np.linalg.solve(x.T @ x + ridge, x.T @ y)) if x.shape[1] else np.zeros((0, y.shape[1]))
 
 
 def _spread_within_lives(

@@ -1,6 +1,6 @@
 """C-MAPSS FD001: one command that trains, measures on every test row, and writes the table.
 
-    python tests/benchmarks/risk_cmapss.py [--data ../shared/data/cmapss] [--seeds 3] [--out docs/benchmarks/risk-cmapss.md]
+    python tests/benchmarks/risk_cmapss.py [--data FOLDER] [--seeds 3] [--out docs/benchmarks/risk-cmapss.md]
 
 Protocol: all fitting on the training engines, the epoch by held-out training engines; one remaining life per test
 engine at its last row; risk "fails within 30 cycles" on all test rows. Nothing is chosen on test rows.
@@ -188,11 +188,12 @@ Command: `python tests/benchmarks/risk_cmapss.py --seeds {seeds} --out docs/benc
 Machine: {platform.machine()}, {platform.system()}, Python {platform.python_version()}, 1 torch thread; CPU seconds
 of training, features included, on a machine shared with other work.
 
-100 training engines, 100 test engines, one configuration (`ModelSettings()`), mean ± sd over {seeds} seeds (trees: one).
+100 training engines, 100 test engines, one configuration (`ModelSettings()`), mean ± sd over
+{seeds} seeds (trees: one).
 `rmse_cap125`, `rmse_uncapped` and the score S (truth capped at 125) at the last row of each test engine; prediction:
-expected remaining life counted up to 125 cycles. `ap`, `brier`, `ece`: "fails within 30 cycles" on all 13,096 test rows.
-Epochs are picked on held-out training engines; no choice was made on test rows. 100 engines give an RMSE a standard
-error near 0.7.
+expected remaining life counted up to 125 cycles. `ap`, `brier`, `ece`: "fails within 30 cycles" on all 13,096 test
+rows. Epochs are picked on held-out training engines; no choice was made on test rows. 100 engines give an RMSE a
+standard error near 0.7.
 
 {page}
 
