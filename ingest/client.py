@@ -40,7 +40,7 @@ def passing_client(broker: BrokerSettings, *, client_id: str, window: int) -> Cl
         protocol=_PROTOCOLS[broker.protocol],
     )
     client.max_inflight_messages_set(window)
-    client.reconnect_delay_set(max(1, round(broker.reconnect_min_s)), max(1, round(broker.reconnect_max_s)))
+    client.reconnect_delay_set(1, max(1, min(5, round(broker.reconnect_max_s))))  # whole seconds, never 0
     _secure(client, broker)
     return client
 
