@@ -96,7 +96,7 @@ def nominal_of(plant: Plant, *, products: Sequence[Product], capabilities: Seque
                 table[row, column] = getattr(mode, name)
         return table
 
-    power_kw, rate_per_h, scrap = (np.zeros((len(machines), len(products))) for _ in range(3))
+    power_kw, rate_per_h, scrap = (np.zeros((len(machines), max(1, len(products)))) for _ in range(3))
     upstream = np.full(len(machines), -1)
     first = 0
     for line in plant.lines:

@@ -25,13 +25,13 @@ class WornSettings(BaseModel):
         description="Wear it reaches in the last days of history [0..1]: seen, but no alarm yet.",
     )
     wear: float = Field(
-        default=0.94, ge=0.0, lt=1.0, description="Wear it reaches in live after `onset_h` [0..1]; it fails at 1."
+        default=0.955, ge=0.0, lt=1.0, description="Wear it reaches in live after `onset_h` [0..1]; it fails at 1."
     )
     onset_h: float = Field(
-        default=2.5, ge=0.0, description="Operating time of live over which that grows in [h]; 0 is a jump."
+        default=1.2, ge=0.0, description="Operating time of live over which that grows in [h]; 0 is a jump."
     )
     hours_left: float = Field(
-        default=18.0, gt=0.0, description="Expected operating time from then to failure at load 1 [h]."
+        default=16.0, gt=0.0, description="Expected operating time from then to failure at load 1 [h]."
     )
 
 

@@ -23,6 +23,8 @@ DIGITS = {"energy_kwh": 4, "good_parts": 0, "scrap_parts": 0, "speed_ratio": 3}
 """Decimals in messages; 3 for all others."""
 QUIET_H = 72.0
 """Operating hours without shocks on the worn machine's line at the start of live [h]."""
+RUNNING_SHARE = 0.8
+"""Of the hours, those in which a line runs; so long does wearing in take."""
 STRAIN_SPREAD = 0.15
 """How far the products' strains lie apart, about 0.95."""
 
@@ -142,7 +144,9 @@ class World:
         """Obey an accepted plan from now on: its products in its hours, its maintenance at its starts."""
         self.program.follow(plan)
 
-    def break_machine(self, name: str, *, mode: str | None = None, wear: float = 0.9, hours_left: float = 12.0) -> str:
+    def break_machine(
+        self, name: str, *, mode: str | None = None, wear: float = 0.955, hours_left: float = 12.0
+    ) -> str:
         """Damage a machine, so that it fails after about `hours_left` of operation unless maintained; gives the mode.
 
         Raises:
@@ -164,22 +168,19 @@ class World:
 
     def service(self) -> None:
         """Send every machine that is well worn into maintenance at once; stop maintaining by age."""
-        worn = self.settings.worn
         for course in self.courses:
             course.preventive_share, course.maintain_age_h = 0.0, float("inf")
-            spared = worn is not None and course.name == worn.machine
-            limit = max(0.7, self.settings.service_wear) if spared else self.settings.service_wear
-            if not course.is_down and max(course.life.wear, default=0.0) > limit:
+            if not course.is_down and max(course.life.wear, default=0.0) > self.settings.service_wear:
                 maintain(course, at_us=self.at_us)
 
     def wear_in(self, *, hours: float) -> None:
-        """Let the worn machine reach the wear it starts live with, within two thirds of the hours until then."""
+        """Let the worn machine reach the wear it starts live with, in the hours until then."""
         worn = self.settings.worn
         if worn is None or self.course(worn.machine).is_down:
             return
         course = self.course(worn.machine)
-        mode, left_h = course.modes.index(worn.mode), (1.0 - worn.start_wear) * course.mean_lives_h[0]
-        damage(course.life, mode=mode, wear=worn.start_wear, onset_h=hours / 1.5, hours_left=left_h)
+        mode = course.modes.index(worn.mode)
+        damage(course.life, mode=mode, wear=worn.start_wear, onset_h=RUNNING_SHARE * hours, hours_left=10.0 * hours)
 
     def begin_live(self) -> tuple[Occurrence, ...]:
         """Change to the grain of live and put the worn machine into its stated initial condition.
@@ -188,6 +189,8 @@ class World:
         Nor does a shock strike that line in its first three days, so that the worn machine is the one that is seen.
         """
         self.tick_us = self.settings.tick_s * US_PER_S
+        for course in self.courses:
+            course.preventive_share, course.maintain_age_h = 0.0, float("inf")
         worn: WornSettings | None = self.settings.worn
         if worn is None:
             return ()

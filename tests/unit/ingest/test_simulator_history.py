@@ -96,6 +96,9 @@ def test_plant_is_in_order_when_live_begins_but_for_the_worn_machine(history: Hi
     for course in history.world.courses:
         if course.name != "L2-press":
             assert max(course.life.wear) < 0.75
+    worn = history.world.course("L2-press")
+    assert 0.7 < worn.life.wear[0] < 0.9
+    assert worn.life.wear[1] < 0.5
     assert all(course.is_ready or not course.is_down for course in history.world.lines[1].machines)
 
 
