@@ -103,7 +103,7 @@ def test_plant_is_in_order_when_live_begins_but_for_the_worn_machine(history: Hi
 
 
 def test_history_is_repeatable_and_its_seed_matters() -> None:
-    first, again, other = make_history(history_h=120), make_history(history_h=120), make_history(history_h=120, seed=1)
+    first, again, other = make_history(history_h=60), make_history(history_h=60), make_history(history_h=60, seed=1)
     assert [batch.tables for batch in first.batches] == [batch.tables for batch in again.batches]
     assert first.truth == again.truth
     assert [batch.tables for batch in first.batches] != [batch.tables for batch in other.batches]
@@ -116,15 +116,15 @@ def test_truth_is_not_among_the_readings(history: History) -> None:
 
 
 def test_export_writes_files_that_add_up(tmp_path: Path) -> None:
-    history = make_history(history_h=400)
+    history = make_history(history_h=160)
     written = export(history, tmp_path)
     with written.readings.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == written.rows == 12 * 2400
+    assert len(rows) == written.rows == 12 * 960
     assert rows[0]["observed_at"].endswith("Z")
     with written.failures.open(encoding="utf-8") as file:
         failures = list(csv.DictReader(file))
     assert len(failures) == sum(one.kind == "failed" for one in history.renewals)
     kinds = Counter(json.loads(line)["kind"] for line in written.truth.read_text(encoding="utf-8").splitlines())
     assert kinds["failed"] == len(failures)
-    assert kinds["wear"] == 12 * 400
+    assert kinds["wear"] == 12 * 160
