@@ -67,9 +67,9 @@ def check_models(site: Site) -> Iterator[Finding]:
             continue
         try:
             model = load_current(machine_class.name, folder=folder)
-        except ConfigError as error:
+        except (ConfigError, ValueError, TypeError, KeyError) as error:
             step = "Go back with `linewright model rollback`, or train again with `linewright model train`."
-            yield Finding(check="model", level=Level.FAULT, sentence=f"{error}.", next_step=step)
+            yield Finding(check="model", level=Level.FAULT, sentence=f"{machine_class.name}: {error}.", next_step=step)
             continue
         name = current_version(machine_class.name, folder=folder)
         known = {each.version: each for each in versions(folder, machine_class=machine_class.name)}

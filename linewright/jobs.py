@@ -23,7 +23,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from ingest.publisher import Publisher
 from linewright.delivery import Postman
 from linewright.judging import Judge, assess_plant, sum_kpis
-from linewright.planning import BANNER_NOTE, make_plan
+from linewright.planning import BANNER_NOTE
 from linewright.production import book_production, seed_records
 from linewright.settings.site import Site
 from plant.errors import Unavailable
@@ -57,10 +57,12 @@ class Work:
     plan_reason: str = ""
     """Why a plan is wanted before the hour; empty: it is not."""
     plan_wanted: threading.Event = field(default_factory=threading.Event)
+    planning: subprocess.Popen[bytes] | None = None
     last_plan_hour: str = ""
     last_train_night: str = ""
     last_train_wall_s: float = 0.0
     training: subprocess.Popen[bytes] | None = None
+    scheduler: BackgroundScheduler = field(default_factory=BackgroundScheduler)
     done: dict[str, str] = field(default_factory=dict)
     """When each job last ended, for the role's sign of life."""
 
@@ -69,7 +71,7 @@ class Work:
         return self.site.clock.now()
 
 
-def run_jobs(site: Site, *, store: ReadingStore, records: Records, publisher: Publisher, stop: threading.Event) -> Work:
+def run_jobs(site: Site, *, store: ReadingStore, records: Records, publisher: Publisher) -> Work:
     """Start the schedule; it runs in the background until `stop_jobs`.
 
     Args:
@@ -77,7 +79,6 @@ def run_jobs(site: Site, *, store: ReadingStore, records: Records, publisher: Pu
         store: A reading store.
         records: The records.
         publisher: For alerts and accepted plans; connected when first needed.
-        stop: Ends waiting jobs early.
     """
     judge = Judge(site=site, store=store, records=records)
     work = Work(
@@ -90,14 +91,15 @@ def run_jobs(site: Site, *, store: ReadingStore, records: Records, publisher: Pu
     seed_records(site, records, now=work.now())
     if site.simulator is not None:
         publisher.subscribe(site.topics.avoided, lambda _topic, payload: tell_avoided(work, payload))
-    schedule(work, stop=stop)
+    schedule(work)
     return work
 
 
-def schedule(work: Work, *, stop: threading.Event) -> BackgroundScheduler:
+def schedule(work: Work) -> None:
     """Put every job on its line of work and start the scheduler."""
     clock = work.site.clock
-    scheduler = BackgroundScheduler(
+    scheduler = work.scheduler
+    scheduler.configure(
         timezone="UTC",
         executors={name: ThreadPoolExecutor(1) for name in ("look", "plan", "train", "deliver")},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
@@ -122,13 +124,6 @@ def schedule(work: Work, *, stop: threading.Event) -> BackgroundScheduler:
         )
     scheduler.add_listener(_report_error, EVENT_JOB_ERROR)
     scheduler.start()
-
-    def end() -> None:
-        stop.wait()
-        scheduler.pause()
-
-    threading.Thread(target=end, name="schedule-end", daemon=True).start()
-    return scheduler
 
 
 def assess_job(work: Work) -> None:
@@ -165,19 +160,25 @@ def want_plan(work: Work, *, reason: str) -> None:
 
 
 def plan_job(work: Work) -> None:
-    """Plan when the plant's hour changed, or when somebody asked."""
+    """Plan when the plant's hour changed, or when somebody asked, in a process of its own."""
+    if work.planning is not None:
+        code = work.planning.poll()
+        if code is None:
+            return
+        work.planning = None
+        if code:
+            log.error("planning_failed", extra={"code": code, "log": str(work.site.data / "run" / "plan.log")})
+        else:
+            _note_done(work, "plan")
     now = work.now()
     hour = f"{now:%Y-%m-%dT%H}"
     wanted = work.plan_wanted.is_set()
-    if not wanted and (hour == work.last_plan_hour or "assess" not in work.done):
-        return
-    if not wanted and work.site.clock.speed > 1 and not _plan_is_due(work, now):
+    if not wanted and (hour == work.last_plan_hour or "assess" not in work.done or not _plan_is_due(work, now)):
         return
     work.plan_wanted.clear()
-    reason = work.plan_reason if wanted else "hourly"
     work.last_plan_hour = hour
-    make_plan(work.site, store=work.store, records=work.records, now=now, reason=reason)
-    _note_done(work, "plan")
+    reason = work.plan_reason if wanted else "hourly"
+    work.planning = _start(work, "plan", "now", "--quiet", "--reason", reason)
 
 
 def train_job(work: Work) -> None:
@@ -218,10 +219,12 @@ def tell_avoided(work: Work, payload: bytes) -> None:
 
 
 def stop_jobs(work: Work) -> None:
-    """End a training that is under way; the schedule has been paused by the stop event."""
-    if work.training is not None and work.training.poll() is None:
-        work.training.terminate()
-        work.training.wait(STOP_LIMIT_S)
+    """Let the running jobs end; a plan or training under way is given up, the next start makes it again."""
+    for process in (work.planning, work.training):
+        if process is not None and process.poll() is None:
+            process.terminate()
+            process.wait(STOP_LIMIT_S)
+    work.scheduler.shutdown(wait=True)
 
 
 def _avoided_sentence(site: Site, told: dict[str, str]) -> str:
@@ -244,10 +247,15 @@ def _plan_is_due(work: Work, now: datetime) -> bool:
 
 def _start_training(work: Work) -> None:
     if work.training is None:
-        command = (sys.executable, "-m", "linewright", "model", "train", "--site", str(work.site.folder))
-        with (work.site.data / "run" / "train.log").open("ab") as output:
-            work.training = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        work.training = _start(work, "model", "train")
         log.info("training_started", extra={"pid": work.training.pid})
+
+
+def _start(work: Work, command: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start long work as a process of its own, so that a stop need not wait for it and its memory is given back."""
+    line = (sys.executable, "-m", "linewright", command, *arguments, "--site", str(work.site.folder))
+    with (work.site.data / "run" / f"{command}.log").open("ab") as output:
+        return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
 
 def _note_done(work: Work, job: str) -> None:

@@ -90,7 +90,7 @@ def run_work(site: Site, records: Records, stop: threading.Event) -> None:
     if store is None:
         return
     publisher = Publisher(site.broker, client_id=f"{site.broker.client_id}-work")
-    work = run_jobs(site, store=store, records=records, publisher=publisher, stop=stop)
+    work = run_jobs(site, store=store, records=records, publisher=publisher)
     reporting = beat("work", records=records, detail=lambda: dict(work.done), stop=stop)
     stop.wait()
     stop_jobs(work)

@@ -26,7 +26,7 @@ def import_orders(
     site: SiteOption = None,
 ) -> None:
     """Import orders; an order with a known number is a new version of it."""
-    from linewright.production import import_orders as take
+    from linewright.orders import import_orders as take
     from linewright.wiring import open_records
 
     loaded = load_site(site)

@@ -11,23 +11,41 @@ app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
-def now(site: SiteOption = None) -> None:
+def now(
+    site: SiteOption = None,
+    reason: Annotated[str, typer.Option(help="Why, for those who read the plan.")] = "on demand",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Keep the plan without showing it.")] = False,
+) -> None:
     """Plan now, from the facts as they are, and show the plan."""
     from linewright.plan_text import as_text
+    from linewright import logs
     from linewright.planning import make_plan
     from linewright.production import seed_records
     from linewright.wiring import open_records, open_store
 
+    if quiet:
+        logs.configure("plan")
     loaded = load_site(site)
     records, store = open_records(loaded), open_store(loaded)
     try:
         moment = loaded.clock.now()
         seed_records(loaded, records, now=moment)
-        plan = make_plan(loaded, store=store, records=records, now=moment, reason="on demand")
-        typer.echo(as_text(plan, plant=loaded.plant))
+        plan = make_plan(loaded, store=store, records=records, now=moment, reason=reason)
+        if not quiet:
+            typer.echo(as_text(plan, plant=loaded.plant))
     finally:
         store.close()
         records.close()
+
+
+@app.command()
+def request(site: SiteOption = None) -> None:
+    """Ask the running work role for a plan, and end at once."""
+    from linewright.wiring import open_records
+
+    loaded = load_site(site)
+    open_records(loaded).request("plan", at=loaded.clock.now(), detail="on demand")
+    typer.echo("Asked for a plan. See it with `linewright plan show` or on the console's Plan page.")
 
 
 @app.command()
