@@ -89,7 +89,7 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
 
 
 def _energy(facts: PlanningFacts, calendar: Calendar, units: Units) -> tuple[Fraction, ...]:
-    """Energy of each hour [kWh]: of the units made, and of the lines' idle power in the rest of their open time."""
+    """Energy of each hour [kWh]: a line draws its idle power while open, and more where its product takes more."""
     known = {(c.line, c.product): c for c in facts.capabilities}
     total = [ZERO] * len(calendar.shifts)
     idle = {
@@ -102,7 +102,7 @@ def _energy(facts: PlanningFacts, calendar: Calendar, units: Units) -> tuple[Fra
     for (line, product, t), made in units.items():
         c = known.get((line, product))
         if c is not None and 0 <= t < len(total):
-            total[t] += made * Fraction(c.energy_kwh_per_unit) - idle[line] * made / Fraction(c.rate_per_h)
+            total[t] += max(made * Fraction(c.energy_kwh_per_unit) - idle[line] * made / Fraction(c.rate_per_h), ZERO)
     return tuple(total)
 
 

@@ -81,6 +81,7 @@ def formulate(
     if "co2_cap|plant" not in left_out:
         emissions_stay_below_the_cap(model, problem)
     chance_stays_below_the_limit(model, problem, left_out)
+    setup_leaves_the_rest_of_its_shift(model, problem)
     charge_everything(model, problem)
     total: Terms = {}
     for terms in model.terms.values():
@@ -223,6 +224,22 @@ def product_runs_only_when_set_up(model: Model, problem: PlanningProblem) -> Non
             model.constrain(name, {running: 1.0, model.setup[m, s]: -share}, pulp.LpConstraintLE, 0)
 
 
+def setup_leaves_the_rest_of_its_shift(model: Model, problem: PlanningProblem) -> None:
+    """A product that is set up in a shift runs for no more than the shift's open hours without the setup.
+
+    Implied by the other rules; with it the solver proves a plan with a fifth less work.
+    """
+    hours_of: dict[int, list[int]] = {}
+    for t, s in enumerate(problem.slots.shift):
+        hours_of.setdefault(s, []).append(t)
+    for (m, s), setup in model.setup.items():
+        making = problem.makings[m]
+        left_h = max(float(problem.slots.open_share[making.line, hours_of[s]].sum()) - making.setup_h, 0.0)
+        terms: Terms = {model.running[m, t]: 1.0 for t in hours_of[s] if (m, t) in model.running}
+        name = f"set_up_rest|{problem.lines[making.line]}:{making.product}|{problem.slots.shift_names[s]}"
+        model.constrain(name, {**terms, setup: -left_h}, pulp.LpConstraintLE, 0)
+
+
 def stock_balances(model: Model, problem: PlanningProblem) -> None:
     """Stock less shortage grows by the good units made and falls by what is due."""
     for product, initial in problem.stock.items():
@@ -244,7 +261,7 @@ def stock_balances(model: Model, problem: PlanningProblem) -> None:
 
 
 def hour_draws_its_energy(model: Model, problem: PlanningProblem) -> None:
-    """A line draws its product's energy while it runs and its idle power for the rest of its open time."""
+    """A line draws its product's energy while it runs, and its idle power at least, as long as it is open."""
     for t, energy in model.energy.items():
         terms: Terms = {energy: 1.0}
         for m, making in enumerate(problem.makings):

@@ -47,6 +47,7 @@ class Making:
     good_per_h: float
     """Good [unit/h]."""
     energy_kwh_per_h: float
+    """Never below the line's idle power [kWh/h]."""
     scrap_cost_per_h: float
     """[currency/h]"""
     setup_h: float
@@ -107,13 +108,13 @@ def build_problem(facts: PlanningFacts) -> PlanningProblem:
     machines = tuple(
         machine_options(facts, machine, slots.open_share[index[machine.line]]) for machine in facts.plant.machines
     )
-    makings = _makings(facts, slots, index)
-    idle = [[facts.class_of(machine).idle_power_kw for machine in line.machines] for line in lines]
+    idle_kw = np.array([sum(facts.class_of(machine).idle_power_kw for machine in line.machines) for line in lines])
+    makings = _makings(facts, slots, index, idle_kw)
     return PlanningProblem(
         facts=facts,
         slots=slots,
         lines=tuple(line.name for line in lines),
-        idle_kw=np.array([sum(powers) for powers in idle]),
+        idle_kw=idle_kw,
         makings=makings,
         demands=_demands(facts, len(slots.starts)),
         stock=_stock(facts),
@@ -137,7 +138,9 @@ def _stock(facts: PlanningFacts) -> dict[str, float]:
     return on_hand
 
 
-def _makings(facts: PlanningFacts, slots: Slots, index: dict[str, int]) -> tuple[Making, ...]:
+def _makings(
+    facts: PlanningFacts, slots: Slots, index: dict[str, int], idle_kw: NDArray[np.float64]
+) -> tuple[Making, ...]:
     scrap_cost = {product.name: product.scrap_cost for product in facts.products}
     return tuple(
         Making(
@@ -145,7 +148,7 @@ def _makings(facts: PlanningFacts, slots: Slots, index: dict[str, int]) -> tuple
             product=c.product,
             rate_per_h=c.rate_per_h,
             good_per_h=c.rate_per_h * (1.0 - c.scrap_ratio),
-            energy_kwh_per_h=c.rate_per_h * c.energy_kwh_per_unit,
+            energy_kwh_per_h=max(c.rate_per_h * c.energy_kwh_per_unit, float(idle_kw[index[c.line]])),
             scrap_cost_per_h=c.rate_per_h * c.scrap_ratio * scrap_cost[c.product],
             setup_h=c.setup_h,
             setup_cost=c.setup_cost,

@@ -26,6 +26,8 @@ PROVED_GAP = 1e-4
 """A plan is called optimal where no other can cost this part less; HiGHS' own default for optimal."""
 SAVING_TIME_SHARE = 0.25
 """Part of the time limit that the comparison without the proposed maintenance may take."""
+SAVING_GAP = 0.02
+"""Relative gap of that comparison; its bound, not its incumbent, makes the saving [0..1]."""
 LEANING = 0.05
 """Setups that the linear relaxation makes to at least this part are made in a completed plan [0..1]."""
 
@@ -81,16 +83,19 @@ def solve(problem: PlanningProblem, *, number: str, created_at: datetime, reason
 
 
 def search(
-    problem: PlanningProblem, *, time_limit_s: float, without: frozenset[str] = frozenset()
+    problem: PlanningProblem, *, time_limit_s: float, gap: float | None = None, without: frozenset[str] = frozenset()
 ) -> "Found | Outcome":
-    """The best schedule the solver finds, with `without` naming machines that may not be maintained."""
+    """The best schedule the solver finds, with `without` naming machines that may not be maintained.
+
+    Stops at a relative `gap`; None: the policy's.
+    """
     from optimizer import highs
     from optimizer.formulation import formulate
 
-    policy = problem.facts.policy
+    gap = problem.facts.policy.gap if gap is None else gap
     model = formulate(problem, without=without)
-    solution = highs.run(model.program, time_limit_s=time_limit_s, gap=policy.gap)
-    how = highs.description(time_limit_s=time_limit_s, gap=policy.gap)
+    solution = highs.run(model.program, time_limit_s=time_limit_s, gap=gap)
+    how = highs.description(time_limit_s=time_limit_s, gap=gap)
     if solution.outcome is highs.Outcome.UNFINISHED:
         solution, how = _fallback(problem, model, solution), f"{how}; completed from fixed maintenance and setups"
     if solution.outcome is not highs.Outcome.FOUND:
@@ -175,7 +180,8 @@ def _without_maintenance(problem: PlanningProblem, plan: Plan) -> tuple[float, b
     if not proposed or certificate is None:
         return None
     limit_s = max(problem.facts.policy.time_limit_s * SAVING_TIME_SHARE, 1.0)
-    other = search(problem, time_limit_s=limit_s, without=proposed)
+    gap = max(problem.facts.policy.gap, SAVING_GAP)
+    other = search(problem, time_limit_s=limit_s, gap=gap, without=proposed)
     if isinstance(other, Outcome) or other.bound is None:
         return None
     least = other.bound - certificate.recomputed_objective

@@ -75,7 +75,7 @@ def _least_running_cost(facts, calendar, hours, taken) -> float:
         draw = np.zeros(size)
         for k, c in enumerate(caps):
             scrap = next(p.scrap_cost for p in facts.products if p.name == c.product) * c.scrap_ratio
-            draw[u0 + k * n + t] = c.rate_per_h * c.energy_kwh_per_unit - idle[c.line]
+            draw[u0 + k * n + t] = max(c.rate_per_h * c.energy_kwh_per_unit - idle[c.line], 0.0)
             cost[u0 + k * n + t] += c.rate_per_h * scrap
             made = (c, calendar.shifts[t]) in taken or not needs_setup(c, facts)
             upper[u0 + k * n + t] = float(calendar.open_share[c.line][t]) if made else 0.0

@@ -105,7 +105,7 @@ def test_build_problem_names_all_faults_at_once() -> None:
 NUMBERS = st.one_of(st.sampled_from([*BAD, 0.0, 1e-12, 1e9]), st.floats(-10, 1000))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_facts_give_faults_or_a_checked_plan(data: st.DataObject) -> None:
     """Numbers of any size in any field: a ConfigError that names them, or a plan with an honest status."""
