@@ -4,15 +4,18 @@ from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from store.embedded.columns import machine_codes, signals_in, timeless
+from store.embedded.columns import machine_codes, signals_in, timeless, together
 
 Key = tuple[str, int]
 Values = dict[str, Any]
+
+LOOSE_TABLES: Final = 16
+"""So many tables become one: a small Arrow table costs kilobytes beside its values."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +32,8 @@ class RecentKeys:
     """Keys and rows of one machine class: its whole hot part and the newest sealed rows.
 
     Per machine a dictionary of `observed_at` to row number, beside the Arrow tables with the values: about 100 bytes a
-    row and the values once. Bounded by the hot part (`seal_rows`, `seal_span_s`, `seal_bytes`) plus `window_rows`.
+    row and the values once. Bounded by the hot part (`seal_rows`, `seal_span_s`, `seal_bytes`) plus `window_rows`, to
+    the whole of the sealing in which the window begins.
     """
 
     def __init__(self, *, window_rows: int) -> None:
@@ -39,6 +43,7 @@ class RecentKeys:
         self._bases: deque[int] = deque()
         self._tables: deque[Any] = deque()
         self._sealed_tables = 0
+        self._loose_tables = 0
         self._next = 0
 
     def compare(self, table: Any) -> Comparison:
@@ -72,12 +77,16 @@ class RecentKeys:
             self._rows.setdefault(machine, {}).update(zip(instants, numbers, strict=True))
         self._merged.update(merged)
         self._next += len(table)
+        self._loose_tables += 1
+        if self._loose_tables == LOOSE_TABLES:
+            self._join_loose()
 
     def seal(self) -> None:
-        """All rows known so far are sealed now; forget the oldest beyond the window."""
+        """All rows known so far are sealed now; forget the oldest as long as the window stays full."""
+        self._join_loose()
         self._sealed_tables = len(self._tables)
         held = sum(len(table) for table in self._tables)
-        while self._sealed_tables and held > self._window_rows:
+        while self._sealed_tables and held - len(self._tables[0]) >= self._window_rows:
             held -= len(self._tables[0])
             self._forget_oldest()
 
@@ -107,6 +116,15 @@ class RecentKeys:
         table = self._tables[position]
         (row,) = table.select(signals_in(table)).slice(number - self._bases[position], 1).to_pylist()
         return {signal: value for signal, value in row.items() if value is not None}
+
+    def _join_loose(self) -> None:
+        """Make one table of those added last; their row numbers follow each other, so all stay right."""
+        if self._loose_tables > 1:
+            loose = [self._tables.pop() for _ in range(self._loose_tables)]
+            bases = [self._bases.pop() for _ in range(self._loose_tables)]
+            self._tables.append(together(loose[::-1]))
+            self._bases.append(bases[-1])
+        self._loose_tables = 0
 
     def _forget_oldest(self) -> None:
         base, table = self._bases.popleft(), self._tables.popleft()

@@ -304,19 +304,23 @@ class EmbeddedWriter:
             self._hot[part.machine_class] = hot.grown(rows=len(table), size=len(body), start_us=low, end_us=high)
 
     def _seal_due(self) -> None:
-        """Seal the classes that are due. The batch is committed already: a failure is logged and tried again."""
+        """Seal the fullest class that is due, one per batch so that writing pauses briefly, and all that are too large.
+
+        The batch is committed already: a failure is logged and tried again.
+        """
         if time.monotonic() < self._seal_after_s:
             return
-        for name, hot in self._hot.items():
-            if hot.is_due(self._settings):
-                try:
-                    with reaching(self._folder):
-                        self._seal_class(name)
-                except Unavailable as error:
-                    self._seal_after_s = time.monotonic() + SEAL_AGAIN_S
-                    log.warning(
-                        "sealing_failed", extra={"machine_class": name, "why": str(error), "again_s": SEAL_AGAIN_S}
-                    )
+        due = [name for name, hot in self._hot.items() if hot.is_due(self._settings)]
+        due.sort(key=lambda name: self._hot[name].rows, reverse=True)
+        large = [name for name in due[1:] if self._hot[name].bytes >= self._settings.seal_bytes]
+        for name in due[:1] + large:
+            try:
+                with reaching(self._folder):
+                    self._seal_class(name)
+            except Unavailable as error:
+                self._seal_after_s = time.monotonic() + SEAL_AGAIN_S
+                log.warning("sealing_failed", extra={"machine_class": name, "why": str(error), "again_s": SEAL_AGAIN_S})
+                return
 
     def _seal_class(self, name: str) -> int:
         started = time.perf_counter()

@@ -44,9 +44,16 @@ def test_seal_forgets_the_oldest_beyond_the_window() -> None:
     tables = [table_of([("L1-press", second, 1.0, None), ("L2-press", second, 1.0, None)]) for second in range(4)]
     for table in tables:
         keys.add(table, keys.compare(table).merged)
-    assert all(len(keys.compare(table).duplicates) == 2 for table in tables)
-    keys.seal()
+        keys.seal()
     assert [len(keys.compare(table).duplicates) for table in tables] == [0, 0, 2, 2]
+
+
+def test_joining_small_tables_loses_no_row() -> None:
+    keys = RecentKeys(window_rows=0)
+    tables = [table_of([("L1-press", second, float(second), None)]) for second in range(50)]
+    for table in tables:
+        keys.add(table, keys.compare(table).merged)
+    assert all(keys.compare(table).duplicates == {0: ["temperature_c"]} for table in tables)
 
 
 def test_hot_rows_are_never_forgotten() -> None:
