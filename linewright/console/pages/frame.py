@@ -139,8 +139,7 @@ def _build_trouble(sentence: str) -> None:
     if sentence:
         with box("trouble"):
             Text("strong", "Readings cannot be shown now. ")
-            Text("span", sentence)
-            Text("span", " This page tries again every second; what it shows below is the last that it could read.")
+            Text("span", f"{sentence.replace('`', '')} This page tries again every second.")
 
 
 def _build_banner(banner: Banner | None) -> None:

@@ -19,7 +19,6 @@ from linewright.console.views.plan_view import (
     trust_line,
 )
 from linewright.console.words import (
-    MISSING,
     Tone,
     decision_mark,
     hours,
@@ -30,7 +29,7 @@ from linewright.console.words import (
 )
 from linewright.decisions import Outcome, accept_plan, acceptable, reject_plan
 from plant.errors import Unavailable
-from plant.plans import Plan
+from plant.plans import Certificate, Plan
 
 HISTORY_SHOWN = 15
 
@@ -63,12 +62,14 @@ def plan_page(console: Console, person: Visitor, chosen: str) -> None:
                 _infeasible(plan, currency=site.plant.currency)
             if plan.runs or plan.maintenance:
                 moving.append(build_gantt(console, person, plan))
-            with box("plan-columns"):
-                _costs(plan, currency=site.plant.currency)
-                with box("plan-side"):
-                    _late(console, plan)
-                    _maintenance(console, plan)
-            _certificate(plan, currency=site.plant.currency)
+            if plan.costs:
+                with box("plan-columns"):
+                    _costs(plan, currency=site.plant.currency)
+                    with box("plan-side"):
+                        _late(console, plan)
+                        _maintenance(console, plan)
+            if plan.certificate is not None:
+                _certificate(plan, plan.certificate, currency=site.plant.currency)
 
         current = Rebuilt(box("plan"), build_plan)
         with panel("Plans so far"):
@@ -106,9 +107,7 @@ def _no_plan(chosen: str) -> None:
     if chosen:
         empty(f"There is no plan {chosen[:80]}.", "The list below has those there are.")
     else:
-        empty(
-            "No plan has been made yet.", "One is made every hour and when an alert opens, or now: `linewright plan`."
-        )
+        empty("No plan has been made yet.", "One is made every hour and when an alert opens, or now: linewright plan.")
 
 
 def _head(console: Console, person: Visitor, plan: Plan) -> None:
@@ -127,17 +126,18 @@ def _head(console: Console, person: Visitor, plan: Plan) -> None:
             if plan.decided_by:
                 reason = f": {plan.decision_reason}" if plan.decision_reason else ""
                 Text("p", f"{decision_mark(plan.decision).word} by {plan.decided_by}{reason}", "note")
-        with box("plan-figures"):
-            _big("Saves", money(plan.saving, currency=plant.currency), "against doing without this maintenance")
-            income = plan.cost < 0
-            _big(
-                "Earns" if income else "Costs",
-                money(abs(plan.cost), currency=plant.currency) if plan.costs else MISSING,
-                "sales minus all costs" if income else "all terms together",
-            )
-            _big("Peak power", f"{number(plan.peak_kw, digits=0)} kW", "highest hourly mean")
-            _big("CO₂", f"{number(plan.co2_kg, digits=0)} kg", "of its electricity")
+        if plan.costs:
+            _figures(plan, currency=plant.currency)
         _decide(console, person, plan)
+
+
+def _figures(plan: Plan, *, currency: str) -> None:
+    with box("plan-figures"):
+        _big("Saves", money(plan.saving, currency=currency), "against doing without this maintenance")
+        title, detail = ("Earns", "sales minus all costs") if plan.cost < 0 else ("Costs", "all terms together")
+        _big(title, money(abs(plan.cost), currency=currency), detail)
+        _big("Peak power", f"{number(plan.peak_kw, digits=0)} kW", "highest hourly mean")
+        _big("CO₂", f"{number(plan.co2_kg, digits=0)} kg", "of its electricity")
 
 
 def _big(title: str, value: str, detail: str) -> None:
@@ -217,9 +217,6 @@ def _infeasible(plan: Plan, *, currency: str) -> None:
 
 def _costs(plan: Plan, *, currency: str) -> None:
     with panel("Cost by term"):
-        if not plan.costs:
-            Text("p", "There is nothing to price.", "note")
-            return
         _, body = table(("Term", "", "Amount"), css="costs", label="Cost by term", numbers=("Amount",))
         with body:
             for bar in cost_bars(plan, currency=currency):
@@ -282,7 +279,7 @@ def _maintenance(console: Console, plan: Plan) -> None:
                     Text("td", money(avoided, currency=plant.currency), "num")
 
 
-def _certificate(plan: Plan, *, currency: str) -> None:
+def _certificate(plan: Plan, certificate: Certificate, *, currency: str) -> None:
     with panel("Why it may be trusted", "trust"):
         with box("trust-line", tag="dl"):
             for fact in trust_line(plan, currency=currency):
@@ -290,17 +287,15 @@ def _certificate(plan: Plan, *, currency: str) -> None:
                     attribute(item, "title", fact.hint)
                     Text("dt", fact.name)
                     Text("dd", fact.value if fact.tone is Tone.MUTED else f"{fact.tone.sign} {fact.value}")
-        if plan.certificate is None:
-            return
         with box("checks", tag="details"):
-            Text("summary", f"All {len(plan.certificate.checks)} rules, re-checked one by one")
+            Text("summary", f"All {len(certificate.checks)} rules, re-checked one by one")
             _, body = table(
                 ("Rule", "In words", "Instances", "Worst residual", ""),
                 label="Checked rules",
                 numbers=("Instances", "Worst residual"),
             )
             with body:
-                for rule, sentence, instances, residual, mark in check_rows(plan.certificate):
+                for rule, sentence, instances, residual, mark in check_rows(certificate):
                     with box(tag="tr"):
                         Text("td", rule, "mono")
                         Text("td", sentence)
@@ -309,11 +304,11 @@ def _certificate(plan: Plan, *, currency: str) -> None:
                         with box(tag="td"):
                             chip(mark)
             for name, value in (
-                ("Inputs, SHA-256", plan.certificate.inputs_hash),
-                ("Solver", plan.certificate.solver),
-                ("Solver's own objective", number(plan.certificate.solver_objective, digits=2)),
-                ("Recomputed objective", number(plan.certificate.recomputed_objective, digits=2)),
-                ("Risk models", ", ".join(plan.certificate.model_versions) or "base rates"),
+                ("Inputs, SHA-256", certificate.inputs_hash),
+                ("Solver", certificate.solver),
+                ("Solver's own objective", number(certificate.solver_objective, digits=2)),
+                ("Recomputed objective", number(certificate.recomputed_objective, digits=2)),
+                ("Risk models", ", ".join(certificate.model_versions) or "base rates"),
             ):
                 with box("checks-fact"):
                     Text("span", name, "note")

@@ -63,7 +63,7 @@ def _nothing_heard(console: Console) -> None:
     broker = console.site.broker
     empty(
         "No reading has arrived yet.",
-        f"Is the broker at {broker.host}:{broker.port} publishing? Run `linewright doctor` to find out.",
+        f"Is the broker at {broker.host}:{broker.port} publishing? Run linewright doctor to find out.",
     )
 
 

@@ -43,7 +43,7 @@ RANGES: Final = (
     Range(name="7 d", length=timedelta(days=7), step=timedelta(minutes=30)),
 )
 RATE_SPANS: Final = 60
-"""Points of a counter's rate over a range: enough to see a shift, few enough to smooth single parts."""
+"""Most points of a counter's rate over a range: enough to see a shift, few enough to smooth single parts."""
 US_PER_H: Final = 3_600_000_000
 _FLAG_WORDS: Final = {
     Quality.OUT_OF_RANGE: "out of range",
@@ -142,8 +142,11 @@ def state_segments(window: Window, *, plant: Plant) -> tuple[Segment, ...]:
             runs.append((begin, end, state))
 
     instants = [int(at) for at in window.observed_at]
-    extend(start_us, instants[0], None)
     current: str | None = None
+    if instants[0] - start_us > patience_us:
+        extend(start_us, instants[0], None)
+    elif window.states[signal.name][0] is not None:
+        extend(start_us, instants[0], str(window.states[signal.name][0]))
     for index, at in enumerate(instants):
         reported = window.states[signal.name][index]
         current = str(reported) if reported is not None else current
@@ -213,15 +216,14 @@ def _series(window: Window, signal: Signal, flags: NDArray[np.uint8] | None) -> 
     if window.step is not None and window.step > signal.period:
         unsaid |= Quality.JUMP | Quality.STUCK  # means of long steps neither jump nor stick as readings do
     doubts = doubts & np.uint8(0xFF ^ int(unsaid))
+    patience_us = _patience_us(signal, window)
     if signal.kind is SignalKind.COUNTER:
         total = number(float(shown[-1]), digits=0) if len(shown) else MISSING
-        instants, shown, doubts = _rate(instants, shown, doubts)
+        instants, shown, doubts = _rate(instants, shown, doubts, patience_us=patience_us)
         title, last, unit = f"{title} per hour", f"{total} {unit}".strip() + " in total", ""
     points: list[tuple[int, float | None]] = []
-    spacing = int(np.median(np.diff(instants))) if len(instants) > 1 else 0
-    patience_us = max(_patience_us(signal, window), STALE_PERIODS * spacing if signal.kind is SignalKind.COUNTER else 0)
     for index, at in enumerate(instants):
-        if points and at - points[-1][0] > patience_us:
+        if points and signal.kind is SignalKind.GAUGE and at - points[-1][0] > patience_us:
             points.append((int(points[-1][0]) + 1, None))
         value = float(shown[index])
         points.append((int(at), round(value, 4) if np.isfinite(value) else None))
@@ -237,16 +239,26 @@ def _series(window: Window, signal: Signal, flags: NDArray[np.uint8] | None) -> 
 
 
 def _rate(
-    instants: NDArray[np.int64], counts: NDArray[np.float64], doubts: NDArray[np.uint8]
+    instants: NDArray[np.int64], counts: NDArray[np.float64], doubts: NDArray[np.uint8], *, patience_us: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]:
-    """Growth of a counter per hour over spans of equal length; a counter that fell says nothing about its span."""
-    stride = max(len(counts) // RATE_SPANS, 1)
-    at, count = instants[::stride], counts[::stride]
+    """Growth of a counter per hour over spans of equal length.
+
+    The counter is read between its reports by straight lines; a span with a silence or a fall in it says nothing. The
+    newest report is left out, because its step is still filling.
+    """
+    at, count = instants[:-1].astype(np.float64), counts[:-1]
     if len(at) < 2:
-        return at[:0], count[:0], doubts[:0]
-    grown = np.diff(count) / (np.diff(at) / US_PER_H)
-    marks = np.bitwise_or.reduceat(doubts, np.arange(0, len(doubts), stride))[1:]
-    return at[1:], np.where(grown < 0, np.nan, grown), marks
+        return instants[:0], counts[:0], doubts[:0]
+    spans = max(min(RATE_SPANS, (len(at) - 1) // 4), 1)
+    edges = np.linspace(at[0], at[-1], spans + 1)
+    grown = np.diff(np.interp(edges, at, count)) / (np.diff(edges) / US_PER_H)
+    broken = np.flatnonzero((np.diff(count) < 0) | (np.diff(at) > patience_us))
+    for start, end in zip(at[broken], at[broken + 1], strict=True):
+        grown[(edges[1:] > start) & (edges[:-1] < end)] = np.nan
+    span_of = np.clip(np.searchsorted(edges, at, side="right") - 1, 0, spans - 1)
+    marks = np.zeros(spans, dtype=np.uint8)
+    np.bitwise_or.at(marks, span_of, doubts[:-1])
+    return ((edges[:-1] + edges[1:]) / 2).astype(np.int64), grown, marks
 
 
 def _doubt_note(doubts: NDArray[np.uint8]) -> str:

@@ -122,6 +122,17 @@ def history(plans: Sequence[Plan], *, plant: Plant, now: datetime) -> tuple[Hist
     )
 
 
+def repair_price(cost: float | None, *, currency: str) -> str:
+    """What a plan with a repair would earn or cost.
+
+    >>> repair_price(-30120.0, currency="EUR"), repair_price(None, currency="EUR")
+    ('then earns 30\u202f120 EUR', 'not priced')
+    """
+    if cost is None:
+        return "not priced"
+    return f"then {'earns' if cost < 0 else 'costs'} {money(abs(cost), currency=currency)}"
+
+
 def _term_name(name: str) -> str:
     text = name.replace("_", " ").capitalize()
     return text.replace("Co2", "CO₂").replace("co2", "CO₂")
