@@ -14,6 +14,7 @@ from linewright.settings.words import closest, shown
 _KINDS: Final = {
     "int": "a whole number",
     "float": "a number",
+    "finite": "a finite number",
     "bool": "true or false",
     "string": "text in quotes",
     "tuple": "an array",

@@ -150,7 +150,7 @@ def test_load_needs_a_plant(tmp_path: Path) -> None:
 LINES = [index for index, line in enumerate(TEXT.splitlines()) if "=" in line and not line.startswith("#")]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(LINES), st.sampled_from(["''", "-1", "[]", "{}", "true", "'x'", "1e9", "2026-01-01", "nan"]))
 def test_load_answers_any_slip_with_faults_or_a_site(tmp_path: Path, index: int, value: str) -> None:
     lines = TEXT.splitlines()
