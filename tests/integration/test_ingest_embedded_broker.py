@@ -68,3 +68,21 @@ def test_embedded_broker_runs_until_told_to_stop(free_port):
     stop.set()
     thread.join(10)
     assert not broker.running
+
+
+def test_embedded_broker_loses_nothing_over_orderly_restarts_of_ingest_under_load(settings):
+    keep = Keep()
+    running = Running(settings, keep)
+    wait_for(lambda: running.ingestor.state["connected"])
+    publisher = Publisher(settings, client_id="test-publisher")
+    publisher.connect()
+    load = threading.Thread(target=publisher.publish_many, args=([reading(n) for n in range(3_000)],))
+    load.start()
+    for _ in range(2):
+        running.end()
+        running = Running(settings, keep)
+    load.join(20)
+    wait_for(lambda: len(keep.instants) == 3_000)
+    running.end()
+    publisher.close()
+    assert keep.messages == 3_000
