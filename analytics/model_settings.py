@@ -44,9 +44,9 @@ class ModelSettings(BaseModel):
     """Rows per step of the optimiser [row]."""
     rows_per_life: int = Field(default=400, ge=10)
     """Rows of one life that enter training, evenly spread [row]; neighbours say nearly the same."""
-    learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: float = Field(default=1.5e-3, gt=0)
     weight_decay: float = Field(default=3e-2, ge=0)
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    dropout: float = Field(default=0.4, ge=0, lt=1)
     held_out_share: float = Field(default=0.2, gt=0, le=0.5)
     """Lives that a member does not train on: they stop it and calibrate it [0..1]."""
     training_failures: int = Field(default=5, ge=2)
@@ -64,6 +64,13 @@ class ModelSettings(BaseModel):
 
 
 QUICK: Final = ModelSettings(
-    scales_rows=(6, 18, 54, 162, 486), baseline_rows=144, members=2, epochs=25, patience=6, rows_per_life=160
+    scales_rows=(6, 18, 54, 162, 486),
+    baseline_rows=144,
+    members=2,
+    epochs=16,
+    patience=4,
+    rows_per_life=160,
+    learning_rate=3e-3,
+    dropout=0.2,
 )
 """For the demo and for tests: 10-minute rows from 1 h to 81 h, two members, few passes."""

@@ -29,6 +29,8 @@ MODE_WEIGHT = 0.1
 MODE_FAILURES = 3
 """Failures of a mode below which it is not told apart."""
 CALIBRATION_HORIZONS = 8
+CHUNK_ROWS = 1000
+"""Rows scored at a time; bounds memory [row]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -325,21 +327,25 @@ def _loss(network: HazardNetwork, x: Tensor, alive: Tensor, dead: Tensor, weight
 
 
 def _held_out_loss(network: HazardNetwork, x: Tensor, alive: Tensor, dead: Tensor, check: Tensor) -> list[float]:
-    use = (check > 0).any(dim=0)
-    hazard, _ = network(x[use])
-    each = negative_log_likelihood(hazard, alive[use], dead[use])
-    total: list[float] = ((check[:, use] * each).sum(dim=1) / check[:, use].sum(dim=1).clamp_min(1e-9)).tolist()
-    return total
+    """Mean loss of each member on the rows that it holds out. (member,)"""
+    total = torch.zeros(len(check))
+    for rows in torch.split((check > 0).any(dim=0).nonzero()[:, 0], CHUNK_ROWS):
+        hazard, _ = network(x[rows])
+        total += (check[:, rows] * negative_log_likelihood(hazard, alive[rows], dead[rows])).sum(dim=1)
+    mean: list[float] = (total / check.sum(dim=1).clamp_min(1e-9)).tolist()
+    return mean
 
 
 def _out_of_fold(network: HazardNetwork, rows: _Rows, held_out: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Log-survival at the edges by the member that held the row out; NaN where none did. (row, edge)"""
+    bins = network.bias_hazard.shape[-1]
+    out = np.full((len(rows.weight), bins + 1), np.nan)
     use = np.flatnonzero(held_out.any(axis=0))
-    with torch.no_grad():
-        hazard, _ = network(torch.tensor(rows.features[use], dtype=torch.float32))
+    for part in np.array_split(use, max(1, len(use) // CHUNK_ROWS)):
+        with torch.no_grad():
+            hazard, _ = network(torch.tensor(rows.features[part], dtype=torch.float32))
         curves = log_survival(hazard).double().numpy()  # (member, row, edge)
-    out = np.full((len(rows.weight), curves.shape[-1]), np.nan)
-    out[use] = curves[held_out[:, use].argmax(axis=0), np.arange(len(use))]
+        out[part] = curves[held_out[:, part].argmax(axis=0), np.arange(len(part))]
     return out
 
 
