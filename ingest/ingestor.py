@@ -102,7 +102,8 @@ class Ingestor:
             run=run,
             plant=plant,
             filters=self._router.filters,
-            clock_skew_limit_us=round(settings.clock_skew_limit_s * US_PER_S),
+            # the way of a message takes wall time, however fast the plant's clock runs
+            clock_skew_limit_us=round(settings.clock_skew_limit_s * clock.speed * US_PER_S),
         )
         self._backoff = Backoff(
             minimum_s=settings.sink_retry_min_s, maximum_s=settings.sink_retry_max_s, randomness=chance

@@ -237,7 +237,7 @@ class IngestSettings(_Settings):
         default=600.0,
         gt=0,
         description="Readings whose device time is further from the time of reception are flagged, "
-        "never changed [s of plant time].",
+        "never changed [s of wall time].",
     )
     quarantine_max_bytes: int = Field(
         default=200_000_000,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from analytics.lives import RENEWING
 from linewright.pipeline import propose
 from linewright.settings.site import Site
 from optimizer.facts import OngoingMaintenance, PlanningFacts, facts_to_json
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 
 UNDER_REPAIR: Final = (MachineState.ABORTED, MachineState.CLEARING)
 BANNER_NOTE: Final = "banner"
+OVERRUN: Final = timedelta(hours=1)
 
 
 def make_plan(site: Site, *, store: ReadingStore, records: Records, now: datetime, reason: str) -> Plan:
@@ -62,13 +64,24 @@ def gather_facts(site: Site, *, store: ReadingStore, records: Records, now: date
         risks=records.risks(),
         start=start,
         previous=records.accepted_plan(),
-        ongoing=_ongoing(site, store, start=start),
+        ongoing=_ongoing(site, store=store, records=records, start=start),
     )
 
 
-def _ongoing(site: Site, store: ReadingStore, *, start: datetime) -> tuple[OngoingMaintenance, ...]:
-    """Machines that failed and are not back; they are expected back after their class's mean time to repair."""
-    ongoing = []
+def _ongoing(site: Site, *, store: ReadingStore, records: Records, start: datetime) -> tuple[OngoingMaintenance, ...]:
+    """Machines that are not back yet from a failure or from the accepted plan's maintenance.
+
+    A failed one is expected back after its class's mean time to repair. Maintenance that was due to be over, but whose
+    end the machine has not reported, is expected to end within the plan's first hour.
+    """
+    renewed_at = {each.machine: each.at for each in records.maintenance() if each.kind in RENEWING}
+    accepted = records.accepted_plan()
+    ongoing = [
+        OngoingMaintenance(machine=window.machine, end=start + OVERRUN)
+        for window in (accepted.maintenance if accepted is not None else ())
+        if window.end <= start < window.end + (window.end - window.start)
+        and renewed_at.get(window.machine, window.start) <= window.start
+    ]
     for value in store.last_values():
         if value.machine not in site.plant.machine_index:
             continue

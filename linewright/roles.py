@@ -44,12 +44,9 @@ def run_broker(site: Site, records: Records, stop: threading.Event) -> None:
     """The embedded broker, on loopback."""
     from ingest.broker import EmbeddedBroker
 
-    broker = EmbeddedBroker(port=site.broker.port)
-    broker.start()
     reporting = beat("broker", records=records, detail=lambda: {"port": site.broker.port}, stop=stop)
-    stop.wait()
+    EmbeddedBroker(port=site.broker.port).run(stop)
     reporting.join()
-    broker.stop()
 
 
 def run_ingest(site: Site, records: Records, stop: threading.Event) -> None:

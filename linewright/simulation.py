@@ -102,7 +102,7 @@ def export_history(site: Site, *, folder: Path) -> str:
     """Write the history as a data folder for other tools; returns a sentence for the terminal."""
     history = make_history(site, until=site.clock.now(), progress=lambda _share, _text: None)
     exported = export(history, folder)
-    return f"Wrote {exported.readings} readings, failures.csv, maintenance.csv and truth.jsonl to {folder}."
+    return f"Wrote {exported.rows} readings, failures.csv, maintenance.csv and truth.jsonl to {folder}."
 
 
 def _world(site: Site, checkpoint: Path) -> World:

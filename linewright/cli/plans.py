@@ -17,8 +17,8 @@ def now(
     quiet: Annotated[bool, typer.Option("--quiet", help="Keep the plan without showing it.")] = False,
 ) -> None:
     """Plan now, from the facts as they are, and show the plan."""
-    from linewright.plan_text import as_text
     from linewright import logs
+    from linewright.plan_text import as_text
     from linewright.planning import make_plan
     from linewright.production import seed_records
     from linewright.wiring import open_records, open_store
