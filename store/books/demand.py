@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from store.books.database import decoded, encoded, moment
 from store.books.tables import facts
@@ -35,19 +35,18 @@ def current(connection: Connection, kind: str, body: type[Fact], *, at: datetime
 
 
 def _newest(connection: Connection, kind: str, at: datetime | None) -> dict[str, bytes | None]:
-    versions = select(func.max(facts.c.version)).where(facts.c.kind == kind).group_by(facts.c.key)
+    chosen: ColumnElement[bool] = facts.c.current
     if at is not None:
-        versions = versions.where(facts.c.at_us <= moment(at))
-    rows = connection.execute(select(facts.c.key, facts.c.body).where(facts.c.version.in_(versions)))
+        recorded = select(func.max(facts.c.version)).where(facts.c.kind == kind, facts.c.at_us <= moment(at))
+        chosen = facts.c.version.in_(recorded.group_by(facts.c.key))
+    rows = connection.execute(select(facts.c.key, facts.c.body).where(facts.c.kind == kind, chosen))
     return {row.key: row.body for row in rows}
 
 
 def _append(connection: Connection, kind: str, items: Mapping[str, bytes | None], *, source: str, at: datetime) -> None:
-    if items:
+    for key, body in items.items():
         connection.execute(
-            insert(facts),
-            [
-                {"kind": kind, "key": key, "at_us": moment(at), "source": source, "body": body}
-                for key, body in items.items()
-            ],
+            update(facts).where(facts.c.kind == kind, facts.c.key == key, facts.c.current).values(current=False)
         )
+        new = {"kind": kind, "key": key, "at_us": moment(at), "source": source, "current": True, "body": body}
+        connection.execute(insert(facts).values(new))

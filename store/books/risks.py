@@ -3,39 +3,31 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
 
 from plant.risks import Risk
 from store.books.database import decoded, encoded, moment
-from store.books.tables import risks
+from store.books.tables import newest_risks, risks
 
 
 def put(connection: Connection, new: Sequence[Risk]) -> None:
-    """Append assessments."""
-    if new:
+    """Append assessments; of two of a machine at the same instant, the one recorded last is the newest."""
+    for risk in new:
+        columns = {"assessed_us": moment(risk.assessed_at), "body": encoded(risk)}
+        connection.execute(insert(risks).values(machine=risk.machine, probability=risk.probability, **columns))
         connection.execute(
-            insert(risks),
-            [
-                {
-                    "machine": risk.machine,
-                    "assessed_us": moment(risk.assessed_at),
-                    "probability": risk.probability,
-                    "body": encoded(risk),
-                }
-                for risk in new
-            ],
+            upsert(newest_risks)
+            .values(machine=risk.machine, **columns)
+            .on_conflict_do_update(
+                ["machine"], set_=columns, where=newest_risks.c.assessed_us <= columns["assessed_us"]
+            )
         )
 
 
 def newest(connection: Connection) -> tuple[Risk, ...]:
-    """The newest assessment of each machine; of two at the same instant, the one recorded last."""
-    latest = select(risks.c.machine, func.max(risks.c.assessed_us).label("at_us")).group_by(risks.c.machine).subquery()
-    ids = (
-        select(func.max(risks.c.id))
-        .join(latest, (risks.c.machine == latest.c.machine) & (risks.c.assessed_us == latest.c.at_us))
-        .group_by(risks.c.machine)
-    )
-    rows = connection.execute(select(risks.c.body).where(risks.c.id.in_(ids)).order_by(risks.c.machine))
+    """The newest assessment of each machine, by machine name."""
+    rows = connection.execute(select(newest_risks.c.body).order_by(newest_risks.c.machine))
     return tuple(decoded(body, Risk) for (body,) in rows)
 
 

@@ -5,7 +5,20 @@ Key columns are for finding; `body` is the whole dataclass as JSON. All times ar
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 FORMAT: Final = 1
 """`PRAGMA user_version` of the file; raised with every change of these tables."""
@@ -20,8 +33,10 @@ facts = Table(
     Column("key", String, nullable=False),
     Column("at_us", BigInteger, nullable=False),
     Column("source", String, nullable=False),
+    Column("current", Boolean, nullable=False),  # the newest version of its key
     Column("body", LargeBinary),  # NULL: removed
     Index("facts_by_key", "kind", "key", "version"),
+    Index("facts_current", "kind", "key", sqlite_where=text("current")),
     sqlite_autoincrement=True,
 )
 
@@ -34,6 +49,14 @@ risks = Table(
     Column("probability", Float, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Index("risks_by_machine", "machine", "assessed_us"),
+)
+
+newest_risks = Table(  # beside the history, so that the newest never need a search
+    "newest_risks",
+    metadata,
+    Column("machine", String, primary_key=True),
+    Column("assessed_us", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
 )
 
 alerts = Table(

@@ -4,9 +4,7 @@ A file is written and synced first; then ONE transaction enters it in the manife
 crash before leaves an orphan that the next open removes, a crash after leaves nothing to do.
 """
 
-import json
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from store.embedded import ledger
-from store.embedded.columns import ORIGIN, machine_codes, together, unpacked, without
+from store.embedded.columns import ORIGIN, machine_codes, together, without
+from store.embedded.hot import HotBatch, hot_batches
 from store.embedded.keys import RecentKeys
 from store.embedded.layout import segment_path, transaction
 from store.embedded.segments import (
@@ -29,26 +28,6 @@ from store.embedded.segments import (
     write_segment,
 )
 from store.settings import StoreSettings
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HotBatch:
-    """One row of the hot part."""
-
-    number: int
-    run: str
-    filters: tuple[str, ...]
-    table: Any
-
-
-def hot_batches(connection: sqlite3.Connection, machine_class: str) -> list[HotBatch]:
-    """The hot part of a class, in the order in which it was written."""
-    rows = connection.execute(
-        "SELECT id, run, filters, body FROM batches WHERE class = ? ORDER BY id", (machine_class,)
-    )
-    return [
-        HotBatch(number=row[0], run=row[1], filters=tuple(json.loads(row[2])), table=unpacked(row[3])) for row in rows
-    ]
 
 
 def seal_class(connection: sqlite3.Connection, folder: Path, machine_class: str) -> int:

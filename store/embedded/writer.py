@@ -1,8 +1,6 @@
 """Writing an embedded store: one process, each batch one durable transaction."""
 
-import json
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Sequence
@@ -21,7 +19,8 @@ from plant.errors import Unavailable
 from plant.signals import Aggregation, Batch, LastValue, LedgerLine, Receipt, Window
 from store.contract import Aggregations
 from store.embedded import ledger, quarantine, sealing
-from store.embedded.columns import ORIGIN, ClassColumns, columns_of, incoming, packed, reported, without
+from store.embedded.columns import ORIGIN, ClassColumns, columns_of, incoming, reported, without
+from store.embedded.hot import HotPart, body_of, hot_batches, hot_part, insert_batch, span
 from store.embedded.keys import Comparison, RecentKeys
 from store.embedded.last_values import LastValues
 from store.embedded.layout import open_hot, reaching, transaction
@@ -49,30 +48,6 @@ def open_writer(
         Unavailable: another process is writing it (the text says which), or the folder cannot be used.
     """
     return EmbeddedWriter(folder, plant=plant, clock=clock, settings=settings or StoreSettings())
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HotPart:
-    """How much of a class is not sealed yet."""
-
-    rows: int = 0
-    bytes: int = 0
-    start_us: int = 2**62
-    end_us: int = -(2**62)
-
-    def grown(self, *, rows: int, size: int, start_us: int, end_us: int) -> "HotPart":
-        """With some rows more."""
-        return HotPart(
-            rows=self.rows + rows,
-            bytes=self.bytes + size,
-            start_us=min(self.start_us, start_us),
-            end_us=max(self.end_us, end_us),
-        )
-
-    def is_due(self, settings: StoreSettings) -> bool:
-        """Whether it is worth a segment."""
-        long_enough = self.end_us - self.start_us >= settings.seal_span_s * 1e6
-        return (long_enough and self.rows >= settings.seal_rows) or self.bytes >= settings.seal_bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,13 +90,14 @@ class EmbeddedWriter:
 
     def write(self, batch: Batch) -> Receipt:
         """See `store.contract.TimeSeriesStore.write`; seals what is due afterwards."""
-        with self._mutex, reaching(self._folder):
+        with self._mutex:
             parts = [self._prepare(batch, name, table) for name, table in batch.tables.items() if len(table)]
             none = np.zeros(batch.messages, dtype=np.int64)
             outcome = ledger.outcome_of(
                 batch, sum((part.new for part in parts), none), sum((part.duplicate for part in parts), none)
             )
-            self._commit(batch, outcome, [part for part in parts if len(part.rows)])
+            with reaching(self._folder):
+                self._commit(batch, outcome, [part for part in parts if len(part.rows)])
             self._seal_due()
             return outcome.receipt()
 
@@ -244,11 +220,11 @@ class EmbeddedWriter:
             if (sealed := sealing.newest_rows(self._connection, self._folder, name, rows=rows)) is not None:
                 keys.add(sealed, keys.compare(sealed).merged)
                 keys.seal()
-            for batch in sealing.hot_batches(self._connection, name):
+            for batch in hot_batches(self._connection, name):
                 table = batch.table.drop_columns(list(ORIGIN))
                 keys.add(table, keys.compare(table).merged)
                 self._last.update(table)
-            self._hot[name] = _hot_part(self._connection, name)
+            self._hot[name] = hot_part(self._connection, name)
 
     def _prepare(self, batch: Batch, name: str, table: Any) -> Prepared:
         rows = incoming(table, self._class_columns(name))
@@ -267,9 +243,8 @@ class EmbeddedWriter:
         )
 
     def _commit(self, batch: Batch, outcome: Outcome, parts: list[Prepared]) -> None:
-        rejected = {rejection.message for rejection in batch.rejections}
         tables = [part.rows.drop_columns(["message"]) for part in parts]
-        bodies = [packed(_with_origin(part.rows, batch, rejected)) for part in parts]
+        bodies = [body_of(part.rows, batch) for part in parts]
         before = [self._last.update(table) for table in tables]
         due = time.monotonic() - self._persisted_s >= self._settings.last_values_every_s
         quarantined_bytes = self._quarantined_bytes
@@ -279,7 +254,7 @@ class EmbeddedWriter:
                     ledger.ensure_run(self._connection, batch.run, batch.filters, at_us=self._clock.now_us())
                 ledger.settle(self._connection, batch, outcome)
                 for part, body in zip(parts, bodies, strict=True):
-                    _insert(self._connection, batch, part, body)
+                    insert_batch(self._connection, batch, machine_class=part.machine_class, rows=part.rows, body=body)
                 if batch.rejections:
                     quarantined_bytes = quarantine.trim(
                         self._connection,
@@ -299,7 +274,7 @@ class EmbeddedWriter:
             self._persisted_s = time.monotonic()
         for part, table, body in zip(parts, tables, bodies, strict=True):
             self._keys[part.machine_class].add(table, part.comparison.merged)
-            low, high = _span(table)
+            low, high = span(table)
             hot = self._hot[part.machine_class]
             self._hot[part.machine_class] = hot.grown(rows=len(table), size=len(body), start_us=low, end_us=high)
 
@@ -353,36 +328,6 @@ class EmbeddedWriter:
         if name not in self._columns:
             raise ValueError(f"The plant has no machine class {name}; there are {', '.join(self._columns)}.")
         return self._columns[name]
-
-
-def _with_origin(rows: Any, batch: Batch, rejected: set[int]) -> Any:
-    """Rows with their filter, and with message -1 where the message counts as quarantined."""
-    message = rows["message"].to_numpy()
-    filters = pa.array(np.asarray(batch.message_filter)[message].astype(np.int16))
-    if rejected:
-        counted = np.where(np.isin(message, list(rejected)), -1, message).astype(np.int32)
-        rows = rows.set_column(rows.column_names.index("message"), "message", pa.array(counted))
-    return rows.append_column("filter", filters)
-
-
-def _insert(connection: sqlite3.Connection, batch: Batch, part: Prepared, body: bytes) -> None:
-    low, high = _span(part.rows)
-    connection.execute(
-        "INSERT INTO batches (class, run, filters, row_count, start_us, end_us, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (part.machine_class, batch.run, json.dumps(batch.filters), len(part.rows), low, high, body),
-    )
-
-
-def _span(table: Any) -> tuple[int, int]:
-    observed = table["observed_at"].to_numpy()
-    return int(observed.min()), int(observed.max())
-
-
-def _hot_part(connection: sqlite3.Connection, name: str) -> HotPart:
-    rows, size, start_us, end_us = connection.execute(
-        "SELECT SUM(row_count), SUM(LENGTH(body)), MIN(start_us), MAX(end_us) FROM batches WHERE class = ?", (name,)
-    ).fetchone()
-    return HotPart() if rows is None else HotPart(rows=rows, bytes=size, start_us=start_us, end_us=end_us)
 
 
 def _wall_us() -> int:

@@ -1,0 +1,96 @@
+"""The hot part: batches that are committed and not sealed yet, one compressed row per batch and machine class."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from plant.signals import Batch
+from store.embedded.columns import packed, unpacked
+from store.settings import StoreSettings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HotPart:
+    """How much of a class is not sealed yet."""
+
+    rows: int = 0
+    bytes: int = 0
+    start_us: int = 2**62
+    end_us: int = -(2**62)
+
+    def grown(self, *, rows: int, size: int, start_us: int, end_us: int) -> "HotPart":
+        """With some rows more."""
+        return HotPart(
+            rows=self.rows + rows,
+            bytes=self.bytes + size,
+            start_us=min(self.start_us, start_us),
+            end_us=max(self.end_us, end_us),
+        )
+
+    def is_due(self, settings: StoreSettings) -> bool:
+        """Whether it is worth a segment."""
+        long_enough = self.end_us - self.start_us >= settings.seal_span_s * 1e6
+        return (long_enough and self.rows >= settings.seal_rows) or self.bytes >= settings.seal_bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HotBatch:
+    """One row of the hot part."""
+
+    number: int
+    run: str
+    filters: tuple[str, ...]
+    table: Any
+
+
+def hot_batches(connection: sqlite3.Connection, machine_class: str) -> list[HotBatch]:
+    """The hot part of a class, in the order in which it was written."""
+    rows = connection.execute(
+        "SELECT id, run, filters, body FROM batches WHERE class = ? ORDER BY id", (machine_class,)
+    )
+    return [
+        HotBatch(number=row[0], run=row[1], filters=tuple(json.loads(row[2])), table=unpacked(row[3])) for row in rows
+    ]
+
+
+def hot_part(connection: sqlite3.Connection, machine_class: str) -> HotPart:
+    """How much of a class is hot."""
+    rows, size, start_us, end_us = connection.execute(
+        "SELECT SUM(row_count), SUM(LENGTH(body)), MIN(start_us), MAX(end_us) FROM batches WHERE class = ?",
+        (machine_class,),
+    ).fetchone()
+    return HotPart() if rows is None else HotPart(rows=rows, bytes=size, start_us=start_us, end_us=end_us)
+
+
+def body_of(rows: Any, batch: Batch) -> bytes:
+    """New rows of a batch as they are kept, with what sealing needs to correct the ledger.
+
+    Args:
+        rows: With `message`; those of a quarantined message get message -1, since it does not count as stored.
+        batch: For the filter of each message and its rejections.
+    """
+    message = rows["message"].to_numpy()
+    filters = pa.array(np.asarray(batch.message_filter)[message].astype(np.int16))
+    if rejected := [rejection.message for rejection in batch.rejections]:
+        counted = np.where(np.isin(message, rejected), -1, message).astype(np.int32)
+        rows = rows.set_column(rows.column_names.index("message"), "message", pa.array(counted))
+    return packed(rows.append_column("filter", filters))
+
+
+def insert_batch(connection: sqlite3.Connection, batch: Batch, *, machine_class: str, rows: Any, body: bytes) -> None:
+    """Add the rows of one class."""
+    low, high = span(rows)
+    connection.execute(
+        "INSERT INTO batches (class, run, filters, row_count, start_us, end_us, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (machine_class, batch.run, json.dumps(batch.filters), len(rows), low, high, body),
+    )
+
+
+def span(rows: Any) -> tuple[int, int]:
+    """First and last `observed_at`, both included [µs UTC]."""
+    observed = rows["observed_at"].to_numpy()
+    return int(observed.min()), int(observed.max())
