@@ -78,6 +78,11 @@ def check_broker(site: Site) -> Iterator[Finding]:
         return
     finally:
         publisher.close(timeout_s=1.0)
+    if site.broker.embedded and "broker" not in _alive(site):
+        sentence = f"A broker that is not this site's listens at {address}, so the embedded one could not start."
+        step = "Choose another [broker] port, stop the other broker, or use it with embedded = false."
+        yield Finding(check="broker", level=Level.FAULT, sentence=sentence, next_step=step)
+        return
     yield ok("broker", f"The broker at {address} welcomed us in {time.perf_counter() - began:.2f} s.")
     if site.broker.embedded and not is_loopback(site.broker.host):
         sentence = f"The embedded broker listens on this machine only, but host is {site.broker.host}."

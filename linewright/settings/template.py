@@ -1,8 +1,10 @@
 """The commented linewright.toml that `linewright init` writes: the canonical plant, simulated, ready to run."""
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
+from analytics.model_settings import QUICK, ModelSettings
 from plant.errors import ConfigError, Fault
 
 CONFIG_NAME = "linewright.toml"
@@ -15,6 +17,7 @@ def template_text(*, broker_port: int = BROKER_PORT, console_port: int = CONSOLE
     """The configuration of the canonical plant with these ports."""
     text = files("linewright.settings").joinpath("template.toml").read_text(encoding="utf-8")
     for written, wanted in (
+        ("\n# (model settings)\n", f"\n{_model_lines()}\n"),
         (f"\nport = {BROKER_PORT}\n", f"\nport = {broker_port}\n"),
         (f"\nport = {CONSOLE_PORT}\n", f"\nport = {console_port}\n"),
         ("\ndemo = false ", f"\ndemo = {str(demo).lower()} "),
@@ -47,3 +50,10 @@ def write_template(
         expected = "choose a folder that this user may write"
         raise ConfigError((Fault(where=str(path), found=error.strerror or str(error), expected=expected),)) from None
     return path
+
+
+def _model_lines() -> str:
+    """What the quick model sets otherwise than the defaults, as TOML."""
+    usual = ModelSettings.model_validate({}).model_dump(mode="json")
+    quick = QUICK.model_dump(mode="json")
+    return "\n".join(f"{key} = {json.dumps(value)}" for key, value in quick.items() if value != usual[key])

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -48,6 +49,12 @@ def test_check_broker_is_welcomed_by_mosquitto(site: Site) -> None:
     (finding,) = check_broker(site)
     assert finding.level is Level.OK
     assert "welcomed us" in finding.sentence
+
+
+def test_check_broker_finds_a_stranger_at_the_embedded_brokers_port(site: Site) -> None:
+    (finding,) = check_broker(replace(site, broker=site.broker.model_copy(update={"embedded": True})))
+    assert finding.level is Level.FAULT
+    assert "not this site's" in finding.sentence
 
 
 def test_check_clock_names_the_device_whose_clock_is_off(site: Site) -> None:
