@@ -100,6 +100,8 @@ def write_readings(site: Site, writer: EmbeddedWriter, *, run: str, instants: Se
                     continue
                 rows.append({"machine": machine.name, "message": messages, **_reading(machine.name, at, random)})
                 messages += 1
+        if not rows:
+            continue
         columns = {name: [row.get(name) for row in rows] for name in rows[0]}
         table = pa.table({name: pa.array(values) for name, values in columns.items()})
         for name, kind in (("message", pa.int32()), ("quality", pa.uint8())):

@@ -249,6 +249,7 @@ def test_plan_page_names_conflicts_and_repairs_of_an_infeasible_plan(visit: Visi
     page = visit.open("/plan?number=P-20261123T080000-2")
     expect(page.locator("#main")).to_contain_text("CO2 may not exceed 900 kg over the 48 h.")
     expect(page.locator("#main")).to_contain_text("Raise the CO2 cap by 41 kg.")
+    expect(page.locator("#main")).to_contain_text("then earns 30")
     expect(page.get_by_role("button", name="Accept plan")).to_have_count(0)
     visit.keep("plan-infeasible")
 
@@ -272,6 +273,9 @@ def test_theme_is_remembered_when_dark_is_chosen(visit: Visit) -> None:
 
 def test_api_answers_health_and_plan(served: Served) -> None:
     assert _read(f"{served.url}/healthz") == (200, {"alive": True})
+    status, document = _read(f"{served.url}/api/status")
+    assert (status, document["plant_time"]) == (200, document["plant_time"])
+    assert document["well"] is False, "no other role runs here"
     status, plan = _read(f"{served.url}/api/plan/P-20261123T070000-1")
     assert (status, plan["number"]) == (200, "P-20261123T070000-1")
     assert _read(f"{served.url}/api/plan/none")[0] == 404

@@ -16,6 +16,7 @@ from linewright.console.views.plan_view import (
     check_rows,
     cost_bars,
     history,
+    repair_price,
     trust_line,
 )
 from linewright.console.words import (
@@ -208,11 +209,7 @@ def _infeasible(plan: Plan, *, currency: str) -> None:
             for repair in sorted(plan.repairs, key=lambda r: (r.cost is None, r.cost or 0.0)):
                 with box("repair"):
                     Text("p", repair.sentence)
-                    Text(
-                        "span",
-                        money(repair.cost, currency=currency) if repair.cost is not None else "not priced",
-                        "num",
-                    )
+                    Text("span", repair_price(repair.cost, currency=currency), "num note")
 
 
 def _costs(plan: Plan, *, currency: str) -> None:
