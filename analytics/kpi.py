@@ -22,6 +22,8 @@ from plant.signals import Window
 
 HOLD_PERIODS: Final = 3
 """Missing readings after which a machine's state is not known any more, as for gaps."""
+RHYTHM: Final = 11
+"""Intervals that show how often a machine reports; an odd number, so that one outage among them does not count."""
 OVERSPEED: Final = 3.0
 """No machine makes parts three times faster than its fastest ideal rate; faster growth is a counter's glitch."""
 
@@ -38,7 +40,8 @@ def machine_kpi(
 
     - PBT: the planned busy intervals within the range.
     - APT: time in Execute within PBT. A state holds until the machine's next message, but for no longer than three of
-      its periods (or one step): what a silent machine did is not known, and not production.
+      its periods (or three of its usual intervals around then, or one step): what a silent machine did is not known,
+      and not production.
     - PQ, GQ: growth of the part counters in readings taken within PBT; without a scrap counter all parts are good.
     - Target time: each growth divided by the ideal rate of the product being made; parts of a product without an
       ideal rate add none, so that effectiveness shows what is missing. Where only one product has a rate and the
@@ -151,8 +154,6 @@ def _running(window: Window, machine_class: MachineClass) -> list[tuple[int, int
 def _holding(window: Window, machine_class: MachineClass) -> list[tuple[int, int]]:
     """How long what each instant says holds [µs]; nothing at instants that say nothing. (time,)"""
     signal = machine_class.signal(SignalRole.STATE)
-    hold = max(HOLD_PERIODS * signal.period, window.step or signal.period) if signal else timedelta(0)
-    hold_us = hold // timedelta(microseconds=1)
     speaks = np.zeros(len(window), dtype=np.bool_)
     for values in window.values.values():
         speaks |= np.isfinite(values)
@@ -160,8 +161,24 @@ def _holding(window: Window, machine_class: MachineClass) -> list[tuple[int, int
         speaks |= np.array([text is not None for text in texts], dtype=np.bool_)
     times = window.observed_at
     following = np.append(times[1:], microseconds(window.end))
-    ends = np.where(speaks, np.minimum(following, times + hold_us), times)
+    hold = np.zeros(len(times), dtype=np.int64)
+    if signal is not None:
+        least = max(HOLD_PERIODS * signal.period, window.step or signal.period) // timedelta(microseconds=1)
+        hold[speaks] = np.maximum(HOLD_PERIODS * _rhythm(times[speaks]), least)
+    ends = np.where(speaks, np.minimum(following, times + hold), times)
     return list(zip(times.tolist(), ends.tolist(), strict=True))
+
+
+def _rhythm(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The usual interval between messages around each one [µs]: the median of the eleven nearest. (time,)
+
+    Imported and coarser readings come more slowly than the signal's period says, and are no silence.
+    """
+    if len(times) < 2:
+        return np.zeros(len(times), dtype=np.int64)
+    intervals = np.append(np.diff(times), times[-1] - times[-2])
+    near = np.lib.stride_tricks.sliding_window_view(np.pad(intervals, RHYTHM // 2, mode="edge"), RHYTHM)
+    return np.asarray(np.median(near, axis=1), dtype=np.int64)
 
 
 def _held(window: Window, signal: Signal | None) -> list[str | None]:

@@ -117,6 +117,16 @@ def test_machine_kpi_does_not_take_silence_for_production() -> None:
     assert kpi.energy_kwh == pytest.approx(5 * (2 + 2 / 60))
 
 
+def test_machine_kpi_knows_the_rhythm_of_coarser_readings() -> None:
+    minutes = np.concatenate((np.arange(0, 120, 10), np.arange(120, 180), np.arange(200, 240)))
+    window = window_of(
+        minutes, values={"power_kw": np.full(len(minutes), 5.0)}, states={"state": ["Execute"] * len(minutes)}, hours=4
+    )
+    kpi = machine_kpi(window, machine_class=PRESS, ideal_rate={}, busy=[(hour(0), hour(4))])
+    silent_h = (200 - 179 - 3) / 60  # three periods after the last word; the slow readings before are no silence
+    assert kpi.production_h == pytest.approx(4 - silent_h)
+
+
 def test_machine_kpi_of_consecutive_ranges_adds_up_with_lead_in() -> None:
     good = np.arange(240.0)
     state: list[str | None] = ["Execute"] * 240

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analytics.model_settings import QUICK
+from analytics.model_settings import QUICK, ModelSettings
 from analytics.settings import AlarmPolicy
 from ingest.settings import TlsSettings
 from ingest.simulator.canonical import demo_facts
@@ -77,6 +77,22 @@ def test_write_template_sets_ports_and_demo_and_replaces_nothing(tmp_path: Path)
 @pytest.mark.parametrize("name", ["linewright.toml", "fd001/linewright.toml"])
 def test_deployed_configurations_load(name: str) -> None:
     assert load(DEPLOY / name, {}, now=NOW).plant.machines
+
+
+def test_deployed_configuration_shows_the_defaults() -> None:
+    site = load(DEPLOY / "linewright.toml", {}, now=NOW)
+    assert site.planning == PlanningPolicy()
+    assert site.alarms == AlarmPolicy()
+    assert site.model == ModelSettings.model_validate({})
+    usual = {name: SECTIONS[name].model_validate({}).model_dump() for name in ("broker", "ingest", "store", "console")}
+    for name, found in (
+        ("broker", site.broker),
+        ("ingest", site.ingest),
+        ("store", site.store),
+        ("console", site.console),
+    ):
+        different = {key for key, value in found.model_dump().items() if value != usual[name][key]}
+        assert different <= {"host", "mappings"}, name
 
 
 def test_deployed_configuration_shows_every_field() -> None:
