@@ -36,7 +36,9 @@ class Outcome:
 
 
 def outcome_of(batch: Batch, new: Counts, duplicate: Counts) -> Outcome:
-    """Settle each message: quarantined with any rejection, else stored with anything new, else duplicate.
+    """Settle each message: quarantined with any rejection, duplicate when all its samples were there, else stored.
+
+    A message without samples and without a rejection was kept elsewhere (an order, in the records): it is stored.
 
     Args:
         batch: The messages with their filters and rejections.
@@ -49,7 +51,7 @@ def outcome_of(batch: Batch, new: Counts, duplicate: Counts) -> Outcome:
         rejected[rejection.message] += rejection.samples
     bad = np.zeros(batch.messages, dtype=bool)
     bad[[rejection.message for rejection in batch.rejections]] = True
-    good = ~bad & (new > 0)
+    good = ~bad & ((new > 0) | (duplicate == 0))
 
     def by_filter(weights: NDArray[np.int64] | NDArray[np.bool_]) -> Counts:
         return np.bincount(filters, weights=weights, minlength=len(batch.filters)).astype(np.int64)

@@ -80,6 +80,11 @@ def test_ledger_has_a_line_per_filter_when_there_are_several(store: TimeSeriesSt
     assert [line.in_flight for line in lines] == [0, 1, 1]
 
 
+def test_write_counts_a_message_as_stored_when_it_was_kept_elsewhere(store: TimeSeriesStore) -> None:
+    receipt = store.write(batch(row("L1-press", 0, temperature_c=1.0, message=1)))  # message 0 is an order, say
+    assert (receipt.stored, receipt.duplicate, receipt.samples_stored) == (2, 0, 1)
+
+
 def test_last_values_are_the_newest_observed_when_late_ones_come_after(store: TimeSeriesStore) -> None:
     store.write(batch(*series("L1-press", 20)))
     store.write(batch(row("L1-press", 5.5, temperature_c=99.0, current_a=7.0, received=200), received=21))
