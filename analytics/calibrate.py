@@ -47,7 +47,7 @@ def fit_calibration(
     horizons: Sequence[float],
     minimum_failures: int,
 ) -> Calibration:
-    """Fit on held-out rows by the log loss of "fails within the horizon", each life counting once.
+    """Fit on held-out rows by the log loss of "fails within the horizon".
 
     Args:
         log_survived: Out-of-fold, at the horizons. (row, horizon)
@@ -64,8 +64,9 @@ def fit_calibration(
     within = remaining[:, None] <= np.asarray(horizons)
     known = failed[:, None] | ~within  # a life cut short within the horizon says nothing about it
     happened = within & failed[:, None]
-    per_life = np.bincount(life, weights=weight)[life] * len(horizons)
-    share = np.where(known, (weight / per_life)[:, None], 0.0)
+    # neighbouring rows say nearly the same: all rows together weigh as much as there are lives
+    each = weight * (len(np.unique(life)) / (weight.sum() * len(horizons)))
+    share = np.where(known, each[:, None], 0.0)
     log_hazard = np.log(np.maximum(-log_survived, TINY))
 
     def loss(parameters: NDArray[np.float64]) -> float:

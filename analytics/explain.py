@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from analytics.features import AGE, BASELINE, LEVEL, Baseline, baseline_at, window_mean
+from analytics.features import AGE, LEVEL, Baseline, baseline_at, window_mean
 from analytics.hazard import ensemble_log_survival, interpolation
 from analytics.lives import Life
 from analytics.normalise import normalise, usual_values
@@ -78,8 +78,6 @@ def contributions(features: NDArray[np.float64], *, model: Model, horizon_units:
         horizon_units: Of the risk [life units].
     """
     reference = np.where(np.isnan(features), np.nan, model.network.healthy.numpy())
-    own = [index for index, feature in enumerate(model.features) if feature.scale == BASELINE]
-    reference[:, own] = features[:, own]  # the machine's own baseline is no deviation of the machine
     parts, whole = _integrate(features, reference, model, horizon_units, nodes=NODES[0])
     missed = np.abs(parts.sum(axis=1) - whole) > INCOMPLETE * np.abs(whole)
     if missed.any():
@@ -142,7 +140,7 @@ def evidence_of(
 
 def scale_rows(scale: str) -> int:
     """Rows of the window that a feature's scale names; 1 for the level."""
-    return 1 if scale in (LEVEL, BASELINE) else int(scale.split()[0])
+    return 1 if scale == LEVEL else int(scale.split()[0])
 
 
 def scale_words(scale: str, *, row_units: float, cycle_h: float) -> str:

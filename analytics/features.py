@@ -19,7 +19,6 @@ from analytics.model_settings import AgeInput, ModelSettings
 from analytics.normalise import Normaliser, normalise
 
 LEVEL: Final = "level"
-BASELINE: Final = "baseline"
 AGE: Final = "age"
 PRIOR_ROWS: Final = 2.0
 """Pseudo-readings at the class's own centre and spread that steady estimates from very few readings [row]."""
@@ -32,7 +31,7 @@ class Feature:
     signal: str
     """A signal, or `age`."""
     scale: str
-    """`level`, `baseline`, `age`, or a window length such as `32 rows`; signal and scale make the group."""
+    """`level`, `age`, or a window length such as `32 rows`; signal and scale make the group."""
     statistic: str
 
 
@@ -49,7 +48,6 @@ class Baseline:
 def features_of(normaliser: Normaliser, *, settings: ModelSettings) -> tuple[Feature, ...]:
     """Names of the features, in the order of the columns of `extract`."""
     names = [Feature(signal=s, scale=LEVEL, statistic="last") for s in normaliser.kept]
-    names += [Feature(signal=s, scale=BASELINE, statistic="centre") for s in normaliser.kept]
     for rows in settings.scales_rows:
         for statistic in ("mean", "ewma", "spread", "min", "max", "slope"):
             names += [Feature(signal=s, scale=f"{rows} rows", statistic=statistic) for s in normaliser.kept]
@@ -66,7 +64,7 @@ def extract(
     at = np.arange(len(life)) if rows is None else np.asarray(rows, dtype=np.intp)
     baseline = baseline_at(z, rows=at, baseline_rows=settings.baseline_rows)
     totals = _totals(z)
-    columns = [z[at] - baseline.centre, baseline.centre]
+    columns = [z[at] - baseline.centre]  # never the baseline itself: it would tell machines apart by name
     for scale in settings.scales_rows:
         columns += _window_statistics(z, totals, at, scale, baseline)
     if settings.age is AgeInput.WITH:

@@ -77,7 +77,7 @@ def test_missing_readings_stay_missing_and_others_stay_finite():
     values[:, 1] = np.nan
     features = extract(life_of(values), normaliser=NORMALISER, settings=SMALL)
     names = features_of(NORMALISER, settings=SMALL)
-    absent = np.array([name.signal == "temperature_c" and name.scale != "baseline" for name in names])
+    absent = np.array([name.signal == "temperature_c" for name in names])
     assert np.isnan(features[:, absent]).all()
     assert np.isfinite(features[:, ~absent]).all()
 
