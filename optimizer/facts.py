@@ -1,7 +1,6 @@
 """The facts that a plan rests on: what they are, whether they are sound, and their one canonical text."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -101,10 +100,13 @@ def needs_setup(capability: Capability, facts: PlanningFacts) -> bool:
     return alternatives > 1 and (capability.setup_h > 0 or capability.setup_cost > 0)
 
 
-def maintenance_in_progress(facts: PlanningFacts) -> Iterator[OngoingMaintenance]:
-    """Jobs under way at the start: the reported ones and those of the accepted plan."""
-    reported = {job.machine for job in facts.ongoing if job.end > facts.start}
-    yield from (job for job in facts.ongoing if job.end > facts.start)
+def maintenance_in_progress(facts: PlanningFacts) -> tuple[OngoingMaintenance, ...]:
+    """Jobs under way at the start, one per machine: the reported ones, else those of the accepted plan."""
+    ends: dict[str, datetime] = {}
+    for job in facts.ongoing:
+        if job.end > facts.start:
+            ends[job.machine] = max(job.end, ends.get(job.machine, job.end))
     for window in facts.previous.maintenance if facts.previous else ():
-        if window.start < facts.start < window.end and window.machine not in reported:
-            yield OngoingMaintenance(machine=window.machine, end=window.end)
+        if window.start < facts.start < window.end:
+            ends.setdefault(window.machine, window.end)
+    return tuple(OngoingMaintenance(machine=machine, end=end) for machine, end in ends.items())

@@ -41,21 +41,36 @@ class Solution:
     seconds: float
 
 
-def run(program: pulp.LpProblem, *, time_limit_s: float, gap: float) -> Solution:
+class Start(Enum):
+    """Where the search for integers begins."""
+
+    NOWHERE = auto()
+    AT_VALUES = auto()
+    """At the values that the program's variables have."""
+    WITHOUT_INTEGERS = auto()
+    """Integers may be broken: the linear relaxation."""
+
+
+def run(program: pulp.LpProblem, *, time_limit_s: float, gap: float, start: Start = Start.NOWHERE) -> Solution:
     """Solves a program with HiGHS in this process: quiet, one thread, a fixed seed."""
     import highspy  # 60 ms, and only where something is solved
 
     began = time.perf_counter()
-    solver = pulp.HiGHS(msg=False, threads=1, timeLimit=time_limit_s, gapRel=gap, random_seed=SEED)
+    integers = start is not Start.WITHOUT_INTEGERS
+    solver = pulp.HiGHS(mip=integers, msg=False, threads=1, timeLimit=time_limit_s, gapRel=gap, random_seed=SEED)
     solver.createAndConfigureSolver(program)
     solver.buildSolverModel(program)
+    if start is Start.AT_VALUES:
+        values = highspy.HighsSolution()
+        values.col_value = [variable.varValue or 0.0 for variable in program.variables()]
+        program.solverModel.setSolution(values)
     solver.callSolver(program)
     highs = program.solverModel
     info, status = highs.getInfo(), highs.getModelStatus()
     seconds = time.perf_counter() - began
     if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
         return Solution(outcome=Outcome.INFEASIBLE, objective=math.nan, bound=None, proved=True, seconds=seconds)
-    has_integers = any(variable.cat == pulp.LpInteger for variable in program.variables())
+    has_integers = integers and any(variable.cat == pulp.LpInteger for variable in program.variables())
     proved = status == highspy.HighsModelStatus.kOptimal
     bound = info.mip_dual_bound if has_integers else info.objective_function_value if proved else -math.inf
     known = bound if math.isfinite(bound) else None

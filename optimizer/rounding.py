@@ -71,7 +71,10 @@ class _ShopFloor:
         self.energy = problem.idle_kw @ problem.slots.open_share
         cap = problem.facts.tariff.co2_cap_kg
         self.co2_left = (cap if cap is not None else np.inf) - float(self.energy @ problem.slots.co2_kg_per_kwh)
-        self.peak_kw = 0.0
+        asked = self.energy.copy()
+        for (m, t), hours in running.items():
+            asked[t] += self._draw_kw(m) * hours
+        self.peak_kw = float(asked.max())
 
     def steps_of(self, m: int, hours: float) -> float:
         """How many steps a making fills in some hours."""
@@ -104,7 +107,6 @@ class _ShopFloor:
         draw = self._draw_kw(m) * hours
         self.energy[t] += draw
         self.co2_left -= draw * float(self.problem.slots.co2_kg_per_kwh[t])
-        self.peak_kw = max(self.peak_kw, float(self.energy[t]))
         return placed
 
     def carry(self, running: dict[tuple[int, int], float]) -> dict[int, int]:

@@ -108,6 +108,14 @@ def test_machine_under_maintenance_holds_its_line_and_a_crew() -> None:
     assert all(window.machine == "A0-0" and window.start >= START + 3 * HOUR for window in plan.maintenance)
 
 
+def test_machine_reported_twice_is_back_at_the_later_end() -> None:
+    facts = tiny_facts(2, lines=2, machines=1, crews=2)
+    twice = tuple(OngoingMaintenance(machine="A1-0", end=START + h * HOUR) for h in (4, 2))
+    plan = plan_for(replace(facts, ongoing=twice))
+    assert plan.status in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE)
+    assert all(run.start >= START + 4 * HOUR for run in plan.runs if run.line == "A1")
+
+
 def test_frozen_hours_keep_to_the_accepted_plan() -> None:
     facts = tiny_facts(2, lines=2, machines=1, horizon_h=8)
     first = replace(plan_for(facts), decision=Decision.ACCEPTED)
@@ -182,12 +190,13 @@ def test_plan_is_completed_when_the_solver_finds_none_in_time(monkeypatch: pytes
 
     real = highs.run
 
-    def strikes_first(program: object, *, time_limit_s: float, gap: float) -> highs.Solution:
+    def strikes_first(program: object, **options: object) -> highs.Solution:
         monkeypatch.setattr(highs, "run", real)
         nan = math.nan
         return highs.Solution(outcome=highs.Outcome.UNFINISHED, objective=nan, bound=None, proved=False, seconds=0.0)
 
     monkeypatch.setattr(highs, "run", strikes_first)
+    monkeypatch.setattr(solving, "SMALL", 10**9)
     facts = demo_facts(1, lines=2, horizon_h=24)
     found = solving.search(build_problem(facts), time_limit_s=5.0)
     assert isinstance(found, solving.Found)

@@ -1,0 +1,174 @@
+"""Command: how fast and how well the planner plans; writes docs/benchmarks/plan.md.
+
+Usage: python tests/benchmarks/plan_plants.py [SECONDS] [SHARED_FOLDER]
+
+Generated plants go the whole way (solve, round, check). The recorded plant day_4x10x24 states its availability and
+failure costs as tables, so it enters as a problem and is measured at the solver: objective, bound and gap.
+"""
+
+import gzip
+import json
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "optimizer"))
+
+from optimizer_plants import START, demo_facts, fleet_facts, tariff
+
+from optimizer import highs
+from optimizer.formulation import formulate
+from optimizer.problem import Demand, Making, PlanningFacts, PlanningProblem, build_problem
+from optimizer.risk_tables import MachineOptions
+from optimizer.slots import Slots
+from optimizer.solve import solve
+from plant.assets import Plant
+from plant.production import Calendar, PlanningPolicy
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def recorded_problem(path: Path) -> PlanningProblem:
+    """A plant of shared/instances/plants; its idle power is drawn in running hours only."""
+    day = json.loads(gzip.decompress(path.read_bytes()))
+    lines, products, hours = range(day["lines"]), range(day["products"]), day["hours"]
+    price, co2 = np.array(day["tariff_per_kwh"]), np.array(day["co2_kg_per_kwh"])
+    makings = tuple(
+        Making(
+            line=line,
+            product=str(p),
+            rate_per_h=day["rate_units_per_h"][line][p],
+            good_per_h=day["rate_units_per_h"][line][p] * (1 - day["scrap_ratio"][line][p]),
+            energy_kwh_per_h=day["rate_units_per_h"][line][p] * day["energy_kwh_per_unit"][line][p]
+            + day["idle_power_kw"][line],
+            scrap_cost_per_h=day["rate_units_per_h"][line][p]
+            * day["scrap_ratio"][line][p]
+            * day["scrap_cost_per_unit"],
+            setup_h=day["setup_time_h"][line][p],
+            setup_cost=day["setup_cost"][line][p],
+            needs_setup=True,
+            ready=False,
+            step=1.0,
+        )
+        for line in lines
+        for p in products
+        if day["eligible"][line][p]
+    )
+    length = day["maintenance_duration_h"]
+    facts = PlanningFacts(
+        plant=Plant(enterprise="", site="", timezone="UTC", currency="", lines=(), classes=()),
+        products=(),
+        capabilities=(),
+        orders=(),
+        stock=(),
+        calendar=Calendar(shifts=()),
+        tariff=tariff(
+            demand_charge_per_kw=day["demand_charge_per_kw"],
+            peak_so_far_kw=0.0,
+            co2_price_per_kg=day["co2_price_per_kg"],
+        ),
+        policy=PlanningPolicy(
+            horizon_h=hours, crews=day["crews"], final_backlog_factor=float(day["final_backlog_factor"])
+        ),
+        risks=(),
+        start=START,
+    )
+    return PlanningProblem(
+        facts=facts,
+        slots=Slots(
+            starts=tuple(START + timedelta(hours=t) for t in range(hours)),
+            shift=tuple(t // day["shift_hours"] for t in range(hours)),
+            shift_names=tuple(f"shift {s}" for s in range(-(-hours // day["shift_hours"]))),
+            open_share=np.ones((day["lines"], hours)),
+            price_per_kwh=price,
+            co2_kg_per_kwh=co2,
+        ),
+        lines=tuple(str(line) for line in lines),
+        idle_kw=np.zeros(day["lines"]),
+        makings=makings,
+        demands=tuple(
+            Demand(
+                product=str(p),
+                backlog_cost_per_unit_h=day["backlog_cost_per_unit_h"][p],
+                units=np.array(day["demand_units"][p], dtype=float),
+            )
+            for p in products
+        ),
+        stock={str(p): float(day["initial_stock_units"][p]) for p in products},
+        holding={str(p): day["holding_cost_per_unit_h"][p] for p in products},
+        machines=tuple(
+            MachineOptions(
+                machine=str(line),
+                line=str(line),
+                starts=(None, *day["maintenance_starts_h"][line]),
+                windows=((0, 0), *((t, t + length) for t in day["maintenance_starts_h"][line])),
+                maintenance_cost=np.array(
+                    [0.0] + [day["maintenance_cost"][line]] * len(day["maintenance_starts_h"][line])
+                ),
+                failure_cost=np.array(day["expected_failure_cost"][line]),
+                failure_probability=np.zeros(len(day["expected_failure_cost"][line])),
+                loss=_loss(day, line, length),
+                forced=False,
+            )
+            for line in lines
+        ),
+        crews_free=(day["crews"],) * hours,
+        frozen={},
+        unmakeable=(),
+    )
+
+
+def _loss(day: dict[str, list[list[float]]], line: int, length: int) -> np.ndarray:
+    loss = 1.0 - np.array(day["availability"][line])
+    for option, start in enumerate(day["maintenance_starts_h"][line], start=1):
+        loss[option, int(start) : int(start) + length] = 0.0
+    return loss
+
+
+def main(limit_s: float, shared: Path) -> None:
+    """Runs every case and writes the table."""
+    rows = []
+    cases = [(f"demo 3 lines x 4 machines x 6 products x 48 h, seed {seed}", demo_facts(seed)) for seed in range(1, 6)]
+    cases.append(("fleet of 100 machines x 72 h, 2 crews", fleet_facts(100, horizon_h=72)))
+    for name, facts in cases:
+        began = time.process_time()
+        plan = solve(build_problem(facts), number="P", created_at=START, reason="benchmark")
+        took_s = time.process_time() - began
+        certificate = plan.certificate
+        if certificate is not None and certificate.bound is not None and certificate.gap is not None:
+            row = f"{certificate.recomputed_objective:.1f} | {certificate.bound:.1f} | {certificate.gap:.2%}"
+            rows.append(f"| {name} | {row} | {took_s:.1f} | {'yes' if certificate.checked else 'no'} |")
+        sys.stdout.write(rows[-1] + "\n")
+    path = shared / "instances" / "plants" / "day_4x10x24.json.gz"
+    if path.exists():
+        began = time.process_time()
+        model = formulate(recorded_problem(path))
+        solution = highs.run(model.program, time_limit_s=limit_s, gap=0.001)
+        took_s = time.process_time() - began
+        bound = solution.bound if solution.bound is not None else float("nan")
+        gap = (solution.objective - bound) / solution.objective
+        row = f"{solution.objective:.1f} | {bound:.1f} | {gap:.2%} | {took_s:.1f} | at the solver"
+        rows.append(f"| day_4x10x24, shift setups (known: 3596.1) | {row} |")
+        sys.stdout.write(rows[-1] + "\n")
+    head = "| case | objective | bound | gap | CPU s | checked |\n|---|---|---|---|---|---|\n"
+    text = (
+        "# How fast and how well the planner plans\n\n"
+        "Made by `python tests/benchmarks/plan_plants.py`. One thread; CPU seconds of building, solving, rounding, "
+        "checking and of the comparison without maintenance. Objective and gap are those of the rounded, checked "
+        "plan.\n\n"
+        f"Solver: {highs.description(time_limit_s=limit_s, gap=0.005)}.\n\n"
+    )
+    target = ROOT / "docs" / "benchmarks" / "plan.md"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text + head + "\n".join(rows) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    main(
+        float(arguments[0]) if arguments else 60.0,
+        Path(arguments[1]) if len(arguments) > 1 else ROOT.parent / "shared",
+    )
