@@ -68,6 +68,7 @@ class Visit:
         """Keep a screenshot for people to look at."""
         folder = Path(os.environ.get("LINEWRIGHT_SCREENSHOTS") or seed_folder())
         folder.mkdir(parents=True, exist_ok=True)
+        self.page.evaluate("window.scrollTo(0, 0)")
         self.page.screenshot(path=folder / f"{name}.png", full_page=True)
 
 

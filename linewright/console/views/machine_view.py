@@ -141,18 +141,16 @@ def state_segments(window: Window, *, plant: Plant) -> tuple[Segment, ...]:
         else:
             runs.append((begin, end, state))
 
-    instants = [int(at) for at in window.observed_at]
-    current: str | None = None
-    if instants[0] - start_us > patience_us:
-        extend(start_us, instants[0], None)
-    elif window.states[signal.name][0] is not None:
-        extend(start_us, instants[0], str(window.states[signal.name][0]))
-    for index, at in enumerate(instants):
-        reported = window.states[signal.name][index]
-        current = str(reported) if reported is not None else current
-        following = instants[index + 1] if index + 1 < len(instants) else end_us
-        held = following if following - at <= patience_us else at + min(patience_us, following - at)
-        extend(at, held, current)
+    reports = [
+        (max(int(at), start_us), str(text))
+        for at, text in zip(window.observed_at, window.states[signal.name], strict=True)
+        if text is not None
+    ]
+    first_us = reports[0][0] if reports else end_us
+    extend(start_us, first_us, reports[0][1] if reports and first_us - start_us <= patience_us else None)
+    for (at, text), following in zip(reports, [*(later for later, _ in reports[1:]), end_us], strict=True):
+        held = min(following, at + patience_us) if following - at > patience_us else following
+        extend(at, held, text)
         extend(held, following, None)
     length_us = max(end_us - start_us, 1)
     return tuple(

@@ -165,6 +165,14 @@ def test_state_strip_covers_the_range_with_silence_as_its_own_state() -> None:
     assert sum(segment.width for segment in segments) == pytest.approx(1.0)
 
 
+def test_state_strip_shows_silence_where_steps_are_present_but_empty() -> None:
+    states: list[str | None] = ["Execute"] * 10 + [None] * 40 + ["Execute"] * 10
+    shown = window([1.0] * 60, states, minutes=list(range(60)))
+    assert [segment.state.word for segment in state_segments(shown, plant=PLANT)] == ["Running", "No data", "Running"]
+    nothing = window([1.0] * 60, [None] * 60, minutes=list(range(60)))
+    assert [segment.silent for segment in state_segments(nothing, plant=PLANT)] == [True]
+
+
 def test_levels_are_read_by_mean_and_the_rest_by_last_value() -> None:
     chosen = aggregations(PLANT.class_of("L1-press"))
     assert (chosen["power_kw"].value, chosen["good_parts"].value, chosen["state"].value) == ("mean", "last", "last")
