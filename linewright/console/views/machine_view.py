@@ -148,7 +148,8 @@ def state_segments(window: Window, *, plant: Plant) -> tuple[Segment, ...]:
     ]
     first_us = reports[0][0] if reports else end_us
     extend(start_us, first_us, reports[0][1] if reports and first_us - start_us <= patience_us else None)
-    for (at, text), following in zip(reports, [*(later for later, _ in reports[1:]), end_us], strict=True):
+    for index, (at, text) in enumerate(reports):
+        following = reports[index + 1][0] if index + 1 < len(reports) else end_us
         held = min(following, at + patience_us) if following - at > patience_us else following
         extend(at, held, text)
         extend(held, following, None)
