@@ -160,7 +160,7 @@ def main(limit_s: float, shared: Path) -> None:
         "checking and of the comparison without maintenance. Objective and gap are those of the rounded, checked "
         "plan.\n\n"
         f"Solver: {highs.description(time_limit_s=20.0, gap=0.005)} (fleet: gap 0.01).\n"
-        f"The recorded plant: gap 0.001, time limit {limit_s:g} s. Limits are wall time on a machine with other work.\n\n"
+        f"The recorded plant: gap 0.001, time limit {limit_s:g} s. Limits are wall time on a shared machine.\n\n"
     )
     target = ROOT / "docs" / "benchmarks" / "plan.md"
     target.parent.mkdir(parents=True, exist_ok=True)
