@@ -231,7 +231,7 @@ def _signal_evidence(
     effect = f"{share:.0%} of the risk".replace("%", " %") if contribution > 0 else "lowers the risk"
     return Evidence(
         signal=signal,
-        scale="level" if scale == LEVEL else f"{words} {'mean' if statistic in ('mean', 'ewma') else statistic}",
+        scale="level" if scale == LEVEL else f"{words} {'mean' if statistic in ('mean', 'level') else statistic}",
         contribution=contribution,
         share=share,
         value=value,

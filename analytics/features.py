@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d, minimum_filter1d
 from scipy.signal import lfilter
 
 from analytics.lives import Life
@@ -20,6 +20,9 @@ from analytics.normalise import Normaliser, normalise
 
 LEVEL: Final = "level"
 AGE: Final = "age"
+TREND: Final = ("mean", "level", "slope")
+"""On every scale: mean above the machine's own baseline, weighted mean as it stands, change over the window."""
+SCATTER: Final = ("spread", "min", "max")
 PRIOR_ROWS: Final = 2.0
 """Pseudo-readings at the class's own centre and spread that steady estimates from very few readings [row]."""
 
@@ -49,7 +52,7 @@ def features_of(normaliser: Normaliser, *, settings: ModelSettings) -> tuple[Fea
     """Names of the features, in the order of the columns of `extract`."""
     names = [Feature(signal=s, scale=LEVEL, statistic="last") for s in normaliser.kept]
     for rows in settings.scales_rows:
-        for statistic in ("mean", "ewma", "spread", "min", "max", "slope"):
+        for statistic in _statistics_at(rows, settings):
             names += [Feature(signal=s, scale=f"{rows} rows", statistic=statistic) for s in normaliser.kept]
     if settings.age is AgeInput.WITH:
         names.append(Feature(signal=AGE, scale=AGE, statistic="age"))
@@ -64,9 +67,10 @@ def extract(
     at = np.arange(len(life)) if rows is None else np.asarray(rows, dtype=np.intp)
     baseline = baseline_at(z, rows=at, baseline_rows=settings.baseline_rows)
     totals = _totals(z)
-    columns = [z[at] - baseline.centre]  # never the baseline itself: it would tell machines apart by name
+    columns = [z[at] - baseline.centre]
     for scale in settings.scales_rows:
-        columns += _window_statistics(z, totals, at, scale, baseline)
+        wanted = _statistics_at(scale, settings)
+        columns += _window_statistics(z, totals, at, scale, baseline, wanted).values()
     if settings.age is AgeInput.WITH:
         columns.append(life.age_units[at][:, None])
     return np.concatenate(columns, axis=1)
@@ -99,6 +103,12 @@ def baseline_at(z: NDArray[np.float64], *, rows: NDArray[np.intp], baseline_rows
     return Baseline(centre=centre[which], spread=spread[which])
 
 
+def _statistics_at(scale: int, settings: ModelSettings) -> tuple[str, ...]:
+    """Scatter and extremes on the middle scale only: on every scale they cost accuracy (docs/benchmarks)."""
+    middle = settings.scales_rows[len(settings.scales_rows) // 2]
+    return (*TREND, *SCATTER) if scale == middle else TREND
+
+
 def _median(values: NDArray[np.float64], count: NDArray[np.intp]) -> NDArray[np.float64]:
     """Median of each column over its finite values, 0 where there are none; NaN sorts last. (signal,)"""
     ordered = np.sort(values, axis=0)
@@ -128,8 +138,9 @@ def _window_statistics(
     rows: NDArray[np.intp],
     scale: int,
     baseline: Baseline,
-) -> list[NDArray[np.float64]]:
-    """Mean, weighted mean, spread, least, greatest and slope of the trailing window. (row, signal) each"""
+    wanted: tuple[str, ...],
+) -> dict[str, NDArray[np.float64]]:
+    """Each statistic of the trailing window by its name. (row, signal) each"""
     start, end = _start(rows, scale), rows + 1
     count, total, square, time, time_square, cross = (part[end] - part[start] for part in totals)
     empty, safe = count == 0, np.maximum(count, 1)
@@ -140,16 +151,11 @@ def _window_statistics(
     time_scatter = np.maximum(time_square - count * time_mean**2, 0.0)
     steady = scale**3 / 120  # a tenth of a full window's scatter of time: damps slopes of few readings
     slope = scale * (cross - time_mean * total) / (time_scatter + steady)
-    least, greatest = _extremes(z, scale)
-    statistics = [
-        mean - baseline.centre,
-        _weighted_mean(z, scale)[rows] - baseline.centre,
-        spread,
-        least[rows] - baseline.centre,
-        greatest[rows] - baseline.centre,
-        slope,
-    ]
-    return [np.where(empty, np.nan, statistic) for statistic in statistics]
+    statistics = {"mean": mean - baseline.centre, "level": _weighted_mean(z, scale)[rows], "slope": slope}
+    if "spread" in wanted:
+        least, greatest = _extremes(z, rows, scale)
+        statistics |= {"spread": spread, "min": least - baseline.centre, "max": greatest - baseline.centre}
+    return {name: np.where(empty, np.nan, statistics[name]) for name in wanted}
 
 
 def _weighted_mean(z: NDArray[np.float64], scale: int) -> NDArray[np.float64]:
@@ -161,11 +167,13 @@ def _weighted_mean(z: NDArray[np.float64], scale: int) -> NDArray[np.float64]:
     return np.where(weight > 1e-9, total / np.maximum(weight, 1e-9), np.nan)
 
 
-def _extremes(z: NDArray[np.float64], scale: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Least and greatest reported value of each trailing window, infinite where it is empty. (time, signal)"""
-    mask = np.isfinite(z)
-    shift = (scale - 1) // 2 if scale % 2 else scale // 2 - 1
-    low, high = np.where(mask, z, np.inf), np.where(mask, z, -np.inf)
-    least = minimum_filter1d(low, scale, axis=0, origin=shift, mode="constant", cval=np.inf)
-    greatest = maximum_filter1d(high, scale, axis=0, origin=shift, mode="constant", cval=-np.inf)
-    return np.asarray(least), np.asarray(greatest)
+def _extremes(
+    z: NDArray[np.float64], rows: NDArray[np.intp], scale: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Least and greatest reported value of each row's trailing window, infinite where it is empty. (row, signal)"""
+    empty = np.full((scale - 1, z.shape[1]), np.nan)
+    windows = sliding_window_view(np.concatenate([empty, z]), scale, axis=0)[rows]  # (row, signal, scale)
+    present = np.isfinite(windows)
+    least = np.where(present, windows, np.inf).min(axis=2)
+    greatest = np.where(present, windows, -np.inf).max(axis=2)
+    return least, greatest
