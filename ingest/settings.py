@@ -239,11 +239,6 @@ class IngestSettings(_Settings):
         description="Readings whose device time is further from the time of reception are flagged, "
         "never changed [s of wall time].",
     )
-    quarantine_max_bytes: int = Field(
-        default=200_000_000,
-        ge=1_000_000,
-        description="Room for quarantined messages on disk [byte]; the oldest give way.",
-    )
     sink_retry_min_s: float = Field(
         default=0.5,
         gt=0,

@@ -15,8 +15,10 @@ from analytics.shifts import busy_intervals
 from analytics.training import Model
 from linewright.pipeline import LOOKBACK, alert, judge, look_back
 from linewright.settings.site import Site
+from linewright.wiring import wall_now
 from plant.alerts import Alert
 from plant.assets import MachineClass, Plant, SignalRole
+from plant.errors import ConfigError
 from plant.kpis import Kpi
 from plant.risks import Risk
 from store.contract import ReadingStore
@@ -38,6 +40,8 @@ class Judge:
     store: ReadingStore
     records: Records
     models: dict[str, Model | None] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    """Classes whose current model does not load."""
     pending: Mapping[str, Delay] = field(default_factory=dict)
     events_read_to: datetime | None = None
 
@@ -47,7 +51,17 @@ class Judge:
         for machine_class in self.site.plant.classes:
             name, known = machine_class.name, self.models.get(machine_class.name)
             if name not in self.models or current_version(name, folder=folder) != (known and known.version):
-                self.models[name] = load_current(name, folder=folder)
+                self.models[name] = self._load(name)
+
+    def _load(self, name: str) -> Model | None:
+        """The current model; one that does not load is told once, and the class's MTBF speaks meanwhile."""
+        try:
+            return load_current(name, folder=self.site.data / "models")
+        except ConfigError as error:
+            if name not in self.broken:
+                log.error("model_not_loaded", extra={"machine_class": name, "reason": str(error)})
+            self.broken.add(name)
+            return None
 
 
 def assess_plant(work: Judge, *, now: datetime) -> tuple[Alert, ...]:
@@ -62,10 +76,11 @@ def assess_plant(work: Judge, *, now: datetime) -> tuple[Alert, ...]:
         risk for machine_class in work.site.plant.classes for risk in _assess_class(work, machine_class, now=now)
     )
     work.records.put_risks(risks)
+    seen_at = wall_now()
     known = work.records.alerts(open_only=True)
     decisions = alert(risks, site=work.site, open_alerts=known, pending=work.pending, now=now)
     work.pending = decisions.pending
-    work.records.put_alerts(decisions.alerts)
+    work.records.put_alerts(decisions.alerts, seen_at=seen_at)
     for changed in decisions.alerts:
         work.records.enqueue("alert", alert_message(changed), at=now)
         if work.site.webhook is not None:

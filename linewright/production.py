@@ -1,6 +1,7 @@
 """Orders and stock as the plant works: seeded once, fed by files and MQTT, moved by the good-part counters."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from analytics.counters import counter_increase
+from analytics.kpi import OVERSPEED
 from linewright.settings.site import Site
 from plant.assets import MachineClass, SignalRole
 from plant.clock import instant, microseconds
@@ -52,8 +54,8 @@ def book_production(site: Site, *, store: ReadingStore, records: Records, now: d
         if machine_class.signal(SignalRole.GOOD_PARTS) is None:
             continue
         window = store.read([last.name], start=since - OVERLAP, end=now)[last.name]
-        only = [c.product for c in site.capabilities if c.line == line.name]
-        made_here = _good_by_product(window, machine_class, since=since, default=only[0] if len(only) == 1 else "")
+        rates = {c.product: c.rate_per_h for c in site.capabilities if c.line == line.name}
+        made_here = _good_by_product(window, machine_class, since=since, rates=rates)
         for product, units in made_here.items():
             made[product] = made.get(product, 0.0) + units
     stock = {item.product: item.quantity for item in records.stock()}
@@ -87,16 +89,19 @@ def _deliver(records: Records, stock: dict[str, float], *, now: datetime) -> Non
     records.remove_orders(done, source="delivery", at=now)
 
 
-def _good_by_product(window: Window, machine_class: MachineClass, *, since: datetime, default: str) -> dict[str, float]:
+def _good_by_product(
+    window: Window, machine_class: MachineClass, *, since: datetime, rates: Mapping[str, float]
+) -> dict[str, float]:
     good_signal, product_signal = machine_class.signal(SignalRole.GOOD_PARTS), machine_class.signal(SignalRole.PRODUCT)
     assert good_signal is not None
     good = window.values.get(good_signal.name)
     if good is None or not len(window):
         return {}
-    increase = counter_increase(good, observed_at=window.observed_at)
+    fastest = OVERSPEED * max(rates.values()) if rates else None
+    increase = counter_increase(good, observed_at=window.observed_at, maximum_per_h=fastest)
     products = window.states.get(product_signal.name) if product_signal else None
     made: dict[str, float] = {}
-    current = default
+    current = next(iter(rates)) if len(rates) == 1 else ""
     first_us = microseconds(since)
     for row in np.flatnonzero((increase > 0) | _reported(products, len(window))):
         # parts counted at this reading were made under the product reported before it

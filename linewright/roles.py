@@ -55,7 +55,7 @@ def run_ingest(site: Site, records: Records, stop: threading.Event) -> None:
     from linewright.pipeline import receive_and_keep
     from store.embedded.writer import open_writer
 
-    with closing(open_writer(site.data, plant=site.plant, clock=site.clock)) as writer:
+    with closing(open_writer(site.data, plant=site.plant, clock=site.clock, settings=site.store)) as writer:
         ingestor = receive_and_keep(
             site,
             write=writer.write,

@@ -3,10 +3,12 @@
 import os
 import shutil
 import socket
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from mosquitto_broker import Mosquitto
 
 PROGRAMS = {"mosquitto": ("mosquitto", "/usr/sbin/mosquitto"), "chromium": ("chromium", "/usr/bin/chromium")}
 
@@ -43,3 +45,15 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@pytest.fixture
+def mosquitto(require_real: Callable[[str], Path], free_port: int) -> Iterator[Mosquitto]:
+    """A Mosquitto that is not started yet."""
+    program = require_real("mosquitto")
+    folder = Path(tempfile.mkdtemp(prefix="mosquitto-"))
+    folder.chmod(0o777)  # started by root, it works as its own user
+    broker = Mosquitto(program, port=free_port, folder=folder)
+    yield broker
+    broker.stop()
+    shutil.rmtree(folder, ignore_errors=True)

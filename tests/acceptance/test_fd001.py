@@ -30,7 +30,10 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.shared, pytest.mark.mosquitto,
 
 def command(*arguments: str, site: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "linewright", *arguments, "--site", str(site)], capture_output=True, text=True, cwd=PROJECT
+        [sys.executable, "-m", "linewright", *arguments, "--site", str(site)],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
     )
 
 
@@ -65,9 +68,7 @@ def test_recorded_fleet_ends_in_alerts_and_a_checked_plan(
     )
     try:
         wait_until(lambda: ingest_listens(status(site_folder)), limit_s=60)
-        replayed = command(
-            "replay", str(mappings / "cmapss-fd001.toml"), "--source", source, site=site_folder
-        )
+        replayed = command("replay", str(mappings / "cmapss-fd001.toml"), "--source", source, site=site_folder)
         assert f"acknowledged {TEST_ROWS}" in replayed.stdout, replayed.stdout + replayed.stderr
         wait_until(lambda: status(site_folder)["messages"]["stored"] == TEST_ROWS, limit_s=60)
         command("plan", "request", site=site_folder)
@@ -114,9 +115,7 @@ def test_recorded_fleet_ends_in_alerts_and_a_checked_plan(
     assert maintained, "the plan maintains nothing"
     assert len(maintained & near_end) >= 0.8 * len(maintained), "the plan maintains healthy engines"
     starts = sorted(window.start for window in plan.maintenance)
-    overlapping = max(
-        sum(window.start <= start < window.end for window in plan.maintenance) for start in starts
-    )
+    overlapping = max(sum(window.start <= start < window.end for window in plan.maintenance) for start in starts)
     assert overlapping <= site.planning.crews
     records.close()
 
@@ -143,7 +142,6 @@ def wait_until(condition: Any, *, limit_s: float) -> None:
 
 def unpacked(packed: Path, folder: Path) -> Path:
     """The one text file inside, whether it is a tar archive or a plain gzip."""
-    import gzip
 
     plain = folder / packed.stem
     with gzip.open(packed, "rb") as source, plain.open("wb") as target:

@@ -1,17 +1,12 @@
 """A real Mosquitto with `deploy/mosquitto.conf`, that tests may stop, kill and start again."""
 
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
-
-CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "mosquitto.conf"
+CONFIGURATION = Path(__file__).resolve().parents[1] / "deploy" / "mosquitto.conf"
 
 
 class Mosquitto:
@@ -48,15 +43,3 @@ class Mosquitto:
             self._process.send_signal(how)
             self._process.wait(10)
             self._process = None
-
-
-@pytest.fixture
-def mosquitto(require_real: Callable[[str], Path], free_port: int) -> Iterator[Mosquitto]:
-    """A Mosquitto that is not started yet."""
-    program = require_real("mosquitto")
-    folder = Path(tempfile.mkdtemp(prefix="mosquitto-"))
-    folder.chmod(0o777)  # started by root, it works as its own user
-    broker = Mosquitto(program, port=free_port, folder=folder)
-    yield broker
-    broker.stop()
-    shutil.rmtree(folder, ignore_errors=True)
