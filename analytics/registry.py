@@ -5,7 +5,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,36 +17,15 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from analytics.calibrate import Calibration
-from analytics.features import Feature
+from analytics.features import Feature, features_of
 from analytics.model_settings import ModelSettings
 from analytics.network import HazardNetwork
 from analytics.normalise import Normaliser
 from analytics.training import Model
-from plant.errors import ConfigError, Fault
+from analytics.versions import CURRENT, FACTS, FORMAT, current_version, incomplete, read_facts, used_versions
 
 WEIGHTS: Final = "weights.safetensors"
-FACTS: Final = "model.json"
-CURRENT: Final = "current.json"
-FORMAT: Final = 1
 NORMALISER_ARRAYS: Final = ("regimes", "setting_mean", "setting_scale", "effect", "centre", "sigma")
-NEEDED: Final = (
-    *("format", "machine_class", "version", "created_at", "settings", "signals", "kept", "setting_signals", "features"),
-    *("calibration", "modes", "base_rate", "row_units", "cycle_h", "seed", "data_cut_off", "data_hash", "metrics"),
-)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Version:
-    """One saved model."""
-
-    machine_class: str
-    version: str
-    created_at: datetime
-    data_cut_off: datetime
-    metrics: dict[str, float]
-    calibrated: bool
-    current: bool
-    """Whether it is the one in use."""
 
 
 def save_model(model: Model, *, folder: Path, created_at: datetime) -> Model:
@@ -79,7 +58,7 @@ def load_model(machine_class: str, *, version: str, folder: Path) -> Model:
         ConfigError: A file or a fact is missing or broken; nothing is guessed.
     """
     home = folder / machine_class / version
-    facts = _read_facts(home)
+    facts = read_facts(home)
     try:
         arrays = load_file(home / WEIGHTS)
         settings = ModelSettings.model_validate(facts["settings"])
@@ -91,6 +70,8 @@ def load_model(machine_class: str, *, version: str, folder: Path) -> Model:
             settings=tuple(facts["setting_signals"]),
             **{name: arrays[f"normaliser.{name}"] for name in NORMALISER_ARRAYS},
         )
+        if features != features_of(normaliser, settings=settings):
+            raise incomplete(home / FACTS, "inputs that this version of Linewright computes otherwise")
         return Model(
             machine_class=facts["machine_class"],
             settings=settings,
@@ -110,7 +91,7 @@ def load_model(machine_class: str, *, version: str, folder: Path) -> Model:
             version=facts["version"],
         )
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, ValidationError) as broken:
-        raise _incomplete(home / WEIGHTS, f"{type(broken).__name__}: {broken}") from broken
+        raise incomplete(home / WEIGHTS, f"{type(broken).__name__}: {broken}") from broken
 
 
 def load_current(machine_class: str, *, folder: Path) -> Model | None:
@@ -119,44 +100,15 @@ def load_current(machine_class: str, *, folder: Path) -> Model | None:
     return None if version is None else load_model(machine_class, version=version, folder=folder)
 
 
-def current_version(machine_class: str, *, folder: Path) -> str | None:
-    """Name of the version in use, or None."""
-    history = _history(machine_class, folder)
-    return history[-1] if history else None
-
-
-def versions(folder: Path, *, machine_class: str | None = None) -> tuple[Version, ...]:
-    """All complete versions, by class and age; broken ones are left out."""
-    found = []
-    for facts_file in sorted(folder.glob(f"{machine_class or '*'}/[!.]*/{FACTS}")):
-        try:
-            facts = _read_facts(facts_file.parent)
-        except ConfigError:
-            continue
-        name = facts["machine_class"]
-        found.append(
-            Version(
-                machine_class=name,
-                version=facts["version"],
-                created_at=datetime.fromisoformat(facts["created_at"]),
-                data_cut_off=datetime.fromisoformat(facts["data_cut_off"]),
-                metrics=facts["metrics"],
-                calibrated=facts["calibration"]["calibrated"],
-                current=facts["version"] == current_version(name, folder=folder),
-            )
-        )
-    return tuple(found)
-
-
 def promote(machine_class: str, *, version: str, folder: Path) -> None:
     """Put a version in use, after checking that it loads. Raises ConfigError when it does not."""
     load_model(machine_class, version=version, folder=folder)
-    _write_history([*_history(machine_class, folder), version], machine_class, folder)
+    _write_history([*used_versions(machine_class, folder), version], machine_class, folder)
 
 
 def rollback(machine_class: str, *, folder: Path) -> str | None:
     """Put the version used before in use again and return its name; None when there is none."""
-    history = _history(machine_class, folder)
+    history = used_versions(machine_class, folder)
     if len(history) < 2:
         return None
     _write_history(history[:-1], machine_class, folder)
@@ -186,20 +138,6 @@ def _facts(model: Model, created_at: datetime) -> dict[str, Any]:
     }
 
 
-def _read_facts(home: Path) -> dict[str, Any]:
-    try:
-        facts = json.loads((home / FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as broken:
-        raise _incomplete(home / FACTS, str(broken)) from broken
-    missing = [name for name in NEEDED if name not in facts] if isinstance(facts, dict) else list(NEEDED)
-    if missing:
-        raise _incomplete(home / FACTS, f"no {', '.join(missing)}")
-    if facts["format"] != FORMAT:
-        raise _incomplete(home / FACTS, f"format {facts['format']}, this version reads {FORMAT}")
-    checked: dict[str, Any] = facts
-    return checked
-
-
 def _network(arrays: dict[str, Any], settings: ModelSettings, features: int, modes: int) -> HazardNetwork:
     import torch
 
@@ -218,22 +156,8 @@ def _network(arrays: dict[str, Any], settings: ModelSettings, features: int, mod
     return network.eval()
 
 
-def _history(machine_class: str, folder: Path) -> list[str]:
-    """Versions in the order in which they came into use, the present one last."""
-    try:
-        pointer = json.loads((folder / machine_class / CURRENT).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return []
-    return [str(version) for version in pointer["history"]]
-
-
 def _write_history(history: list[str], machine_class: str, folder: Path) -> None:
     home = folder / machine_class
     draft = home / f".{CURRENT}-{uuid4().hex}"
     draft.write_text(json.dumps({"current": history[-1], "history": history}), encoding="utf-8")
     os.replace(draft, home / CURRENT)  # noqa: PTH105 - the atomic rename that overwrites, by its own name
-
-
-def _incomplete(path: Path, found: str) -> ConfigError:
-    expected = "a model needs its weights, settings, data cut-off, metrics and calibration: train it again"
-    return ConfigError((Fault(where=str(path), found=found, expected=expected),))

@@ -60,7 +60,8 @@ def check_models(site: Site) -> Iterator[Finding]:
         yield Finding(check="model", level=Level.WARNING, sentence=sentence, next_step=step)
     if len(without) == len(site.plant.classes):
         return
-    from analytics.registry import current_version, load_current, versions
+    from analytics.registry import load_current
+    from analytics.versions import current_version, versions
 
     for machine_class in site.plant.classes:
         if machine_class.name in without:

@@ -10,9 +10,10 @@ from analytics.alarms import Delay
 from analytics.kpi import line_kpi, machine_kpi
 from analytics.lives import RENEWING, Renewal, renewals_in
 from analytics.notify import alert_message
-from analytics.registry import current_version, load_current
+from analytics.registry import load_current
 from analytics.shifts import busy_intervals
 from analytics.training import Model
+from analytics.versions import current_version
 from linewright.pipeline import LOOKBACK, alert, judge, look_back
 from linewright.settings.site import Site
 from linewright.wiring import wall_now

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from analytics.registry import versions
+from analytics.versions import versions
 from linewright.lifecycle import BEAT_PERIOD_S
 from linewright.service import roles_of
 from linewright.settings.site import Site

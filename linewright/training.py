@@ -8,6 +8,7 @@ from typing import Final
 from analytics import registry
 from analytics.lives import Life, lives_from_windows
 from analytics.training import NotTrained, train
+from analytics.versions import versions
 from linewright.judging import Judge, machines_of, note_renewals, renewals_of
 from linewright.pipeline import LOOKBACK
 from linewright.settings.site import Site
@@ -78,7 +79,7 @@ def train_lives(site: Site, lives: Mapping[str, Sequence[Life]], *, progress: Pr
 def describe_models(site: Site) -> list[str]:
     """A line per registered version; * marks the current one."""
     lines = []
-    for each in registry.versions(_folder(site)):
+    for each in versions(_folder(site)):
         mark = "*" if each.current else " "
         trust = "calibrated" if each.calibrated else "uncalibrated"
         data = f"data to {each.data_cut_off:%Y-%m-%d %H:%M}Z"

@@ -26,6 +26,7 @@ from linewright.console.pages.parts import Text, empty
 from linewright.console.pages.plan import plan_page
 from linewright.console.pages.plant import plant_page
 from linewright.settings.site import Site
+from linewright.status import examine
 from plant.errors import Unavailable
 from plant.plans import Plan
 from store.embedded.reader import EmbeddedReader
@@ -100,8 +101,6 @@ def build(site: Site, *, stop: threading.Event | None = None) -> FastAPI:
 
 def _api(console: Console) -> APIRouter:
     async def status() -> Mapping[str, object]:
-        from linewright.status import examine  # it knows the models; pages are served without them
-
         def examined(records: Records, reader: EmbeddedReader | None) -> Mapping[str, object]:
             return examine(console.site, store=reader, records=records).model_dump(mode="json")
 

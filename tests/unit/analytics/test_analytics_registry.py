@@ -8,8 +8,9 @@ import pytest
 from analytics_wearing import PRESS, SMALL, fleet
 
 from analytics.assess import score_life
-from analytics.registry import current_version, load_current, load_model, promote, rollback, save_model, versions
+from analytics.registry import load_current, load_model, promote, rollback, save_model
 from analytics.training import Model, train
+from analytics.versions import current_version, versions
 from plant.errors import ConfigError
 
 AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)

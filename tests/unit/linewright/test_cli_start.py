@@ -17,7 +17,19 @@ def test_help_loads_no_heavy_library() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "LOADED []" in run.stdout
-    for command in ("init", "doctor", "run", "status", "demo", "simulate", "replay", "orders", "model", "plan", "ledger"):
+    for command in (
+        "init",
+        "doctor",
+        "run",
+        "status",
+        "demo",
+        "simulate",
+        "replay",
+        "orders",
+        "model",
+        "plan",
+        "ledger",
+    ):
         assert command in run.stdout
 
 
