@@ -17,7 +17,7 @@ from paho.mqtt.client import MQTTMessage
 
 from ingest.batching import Batcher
 from ingest.client import Backoff, span
-from ingest.decode.json import decode
+from ingest.decode.contents import contents_of
 from ingest.link import Link, Token
 from ingest.settings import BrokerSettings, IngestSettings
 from ingest.topics import Route, Unroutable, compile_router
@@ -297,19 +297,19 @@ class Ingestor:
 
     def _take_reading(self, way: Route, index: int, topic: str, payload: bytes, received_at_us: int) -> None:
         assert way.plan is not None
-        decoded = decode(payload, plan=way.plan)
-        if decoded.values:
+        contents = contents_of(payload, plan=way.plan, machine=way.machine)
+        for reading in contents.readings:
             self._batcher.add(
                 index,
-                machine=way.machine,
-                machine_class=way.plan.machine_class,
-                observed_at_us=decoded.observed_at_us,
+                machine=reading.machine,
+                machine_class=reading.machine_class,
+                observed_at_us=reading.observed_at_us,
                 received_at_us=received_at_us,
-                values=decoded.values,
+                values=reading.values,
             )
-        if decoded.fault is not None:
-            self._reject(index, topic, payload, received_at_us, *decoded.fault)
-        for field in decoded.unknown:
+        if contents.fault is not None:
+            self._reject(index, topic, payload, received_at_us, *contents.fault)
+        for field in contents.unknown:
             self._note_unknown(topic, field)
 
     def _reject(
