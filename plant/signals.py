@@ -77,6 +77,8 @@ class Batch:
     received: NDArray[np.int64]
     """Messages read from the wire so far in this run, by filter, those in later batches included. (filter,)"""
     rejections: tuple[Rejection, ...] = ()
+    released: tuple[int, ...] = ()
+    """Numbers in quarantine of messages that this batch settles anew: they leave it in the batch's own transaction."""
 
     @property
     def messages(self) -> int:

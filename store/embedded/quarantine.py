@@ -97,6 +97,27 @@ def remove(connection: sqlite3.Connection, numbers: Sequence[int]) -> int:
     return sum(gone)
 
 
+def release(connection: sqlite3.Connection, numbers: Sequence[int]) -> int:
+    """Take out messages that a batch settles anew, and take back their account; returns the bytes freed.
+
+    The batch counts them as received again, so over all runs each stays received once.
+    """
+    freed = 0
+    for number in numbers:
+        rows = connection.execute(
+            "SELECT run, filter, samples, LENGTH(payload) FROM quarantine WHERE id = ?", (number,)
+        ).fetchall()
+        for run, name, samples, length in rows:
+            connection.execute("DELETE FROM quarantine WHERE id = ?", (number,))
+            connection.execute(
+                "UPDATE counts SET received = received - 1, quarantined = quarantined - 1, "
+                "samples_quarantined = samples_quarantined - ? WHERE run = ? AND filter = ?",
+                (samples, run, name),
+            )
+            freed += int(length)
+    return freed
+
+
 def dropped(connection: sqlite3.Connection) -> int:
     """Messages dropped since the store began because the quarantine was full."""
     return int(connection.execute("SELECT COALESCE(SUM(dropped), 0) FROM counts").fetchone()[0])

@@ -252,6 +252,8 @@ class EmbeddedWriter:
             with transaction(self._connection):
                 if self._runs.get(batch.run) != batch.filters:
                     ledger.ensure_run(self._connection, batch.run, batch.filters, at_us=self._clock.now_us())
+                if batch.released:
+                    quarantined_bytes -= quarantine.release(self._connection, batch.released)
                 ledger.settle(self._connection, batch, outcome)
                 for part, body in zip(parts, bodies, strict=True):
                     insert_batch(self._connection, batch, machine_class=part.machine_class, rows=part.rows, body=body)

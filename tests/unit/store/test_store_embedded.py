@@ -141,6 +141,17 @@ def test_quarantine_keeps_message_and_reason_until_it_is_removed(open_store: Ope
     reader.close()
 
 
+def test_a_released_message_leaves_quarantine_with_its_batch_and_stays_received_once(open_store: Open) -> None:
+    store = open_store()
+    store.write(batch(rejected=[0, 1]))
+    again = replace(batch(row("L1-press", 0, temperature_c=1.0), run="later"), released=(2,))
+    store.write(again)
+    (line,) = store.ledger()
+    assert (line.received, line.stored, line.quarantined, line.in_flight) == (2, 1, 1, 0)
+    assert (line.samples_stored, line.samples_quarantined) == (1, 1)
+    assert [message.number for message in store.quarantine()] == [1]
+
+
 def test_quarantine_drops_the_oldest_and_says_so_when_it_is_full(
     open_store: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
