@@ -214,10 +214,10 @@ def _modes(lives: Sequence[Life]) -> tuple[str, ...]:
 def _held_out(lives: Sequence[Life], settings: ModelSettings, rng: np.random.Generator) -> NDArray[np.intp]:
     """Fold of each life; member m holds out fold m. Failed and running lives are spread evenly. (life,)"""
     folds = max(settings.members, round(1 / settings.held_out_share))
-    fold = np.empty(len(lives), dtype=np.intp)
+    fold = np.zeros(len(lives), dtype=np.intp)
     begin = 0
     for ended in (True, False):
-        mine = rng.permutation([index for index, life in enumerate(lives) if life.failed is ended])
+        mine = rng.permutation([index for index, life in enumerate(lives) if bool(life.failed) == ended])
         fold[mine.astype(np.intp)] = (begin + np.arange(len(mine))) % folds
         begin += len(mine)
     return fold
