@@ -160,7 +160,7 @@ def _refuse_running(folder: Path) -> None:
 
 
 def _free_port(wanted: int) -> int:
-    for port in (wanted, 0):
+    for port in dict.fromkeys((wanted, 0)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

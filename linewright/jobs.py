@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -89,6 +90,9 @@ def run_jobs(site: Site, *, store: ReadingStore, records: Records, publisher: Pu
         postman=Postman(site=site, records=records, publisher=publisher),
     )
     seed_records(site, records, now=work.now())
+    accepted = records.accepted_plan()
+    if accepted is not None and accepted.end > work.now():
+        records.enqueue("plan", msgspec.json.encode(accepted), at=work.now())  # retained: telling it again does no harm
     if site.simulator is not None:
         publisher.subscribe(site.topics.avoided, lambda _topic, payload: tell_avoided(work, payload))
     schedule(work)

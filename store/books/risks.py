@@ -12,16 +12,20 @@ from store.books.tables import newest_risks, risks
 
 
 def put(connection: Connection, new: Sequence[Risk]) -> None:
-    """Append assessments; of two of a machine at the same instant, the one recorded last is the newest."""
+    """Append assessments; the one recorded last is a machine's newest, whatever the age of its readings.
+
+    An assessment that says just what the newest one says is not kept again.
+    """
+    known = {row.machine: row.body for row in connection.execute(select(newest_risks.c.machine, newest_risks.c.body))}
     for risk in new:
         columns = {"assessed_us": moment(risk.assessed_at), "body": encoded(risk)}
+        if known.get(risk.machine) == columns["body"]:
+            continue
         connection.execute(insert(risks).values(machine=risk.machine, probability=risk.probability, **columns))
         connection.execute(
             upsert(newest_risks)
             .values(machine=risk.machine, **columns)
-            .on_conflict_do_update(
-                ["machine"], set_=columns, where=newest_risks.c.assessed_us <= columns["assessed_us"]
-            )
+            .on_conflict_do_update(["machine"], set_=columns)
         )
 
 

