@@ -17,10 +17,10 @@ from paho.mqtt.client import MQTTMessage
 
 from ingest.batching import Batcher
 from ingest.client import Backoff, span
-from ingest.decode.contents import contents_of
 from ingest.link import Link, Token
+from ingest.placing import FOR_A_HANDLER, place
 from ingest.settings import BrokerSettings, IngestSettings
-from ingest.topics import Route, Unroutable, compile_router
+from ingest.topics import compile_router
 from plant.assets import Plant
 from plant.clock import US_PER_S, PlantClock
 from plant.errors import Unavailable
@@ -280,44 +280,21 @@ class Ingestor:
             self._opened_at = time.monotonic()
         index = self._batcher.open_message(way.filter, payload_bytes=len(payload))
         self._tokens.append(token)
-        limit = self._broker.max_payload_bytes
-        if len(payload) > limit:
-            detail = (
-                f"the message has {len(payload)} bytes, more than broker.max_payload_bytes ({limit}); "
-                "send smaller messages or raise the limit"
-            )
-            self._reject(index, topic, payload, received_at_us, RejectionReason.TOO_LARGE, detail, 1)
-        elif isinstance(way, Unroutable):
-            self._reject(index, topic, payload, received_at_us, *way.fault)
-        elif way.plan is None:
+        unknown = place(
+            self._batcher,
+            index,
+            way=way,
+            topic=topic,
+            payload=payload,
+            received_at_us=received_at_us,
+            max_payload_bytes=self._broker.max_payload_bytes,
+        )
+        if unknown is FOR_A_HANDLER:
             handler = self._sides[self._router.filters[way.filter]]
             self._asides.append(_Aside(index, topic, payload, received_at_us, handler))
-        else:
-            self._take_reading(way, index, topic, payload, received_at_us)
-
-    def _take_reading(self, way: Route, index: int, topic: str, payload: bytes, received_at_us: int) -> None:
-        assert way.plan is not None
-        contents = contents_of(payload, plan=way.plan, machine=way.machine)
-        for reading in contents.readings:
-            self._batcher.add(
-                index,
-                machine=reading.machine,
-                machine_class=reading.machine_class,
-                observed_at_us=reading.observed_at_us,
-                received_at_us=received_at_us,
-                values=reading.values,
-            )
-        if contents.fault is not None:
-            self._reject(index, topic, payload, received_at_us, *contents.fault)
-        for field in contents.unknown:
+            return
+        for field in unknown:
             self._note_unknown(topic, field)
-
-    def _reject(
-        self, index: int, topic: str, payload: bytes, at_us: int, reason: RejectionReason, detail: str, samples: int
-    ) -> None:
-        self._batcher.reject(
-            index, topic=topic, payload=payload, received_at_us=at_us, reason=reason, detail=detail, samples=samples
-        )
 
     def _note_unknown(self, topic: str, field: str) -> None:
         key = (topic, field[:100])
