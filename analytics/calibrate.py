@@ -5,7 +5,6 @@ complementary log-log scale. It keeps survival curves non-increasing and the exp
 Source: Platt 1999, with the link of the proportional hazards model.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,39 +39,43 @@ def calibrated(log_survived: NDArray[np.float64], *, calibration: Calibration) -
 def fit_calibration(
     log_survived: NDArray[np.float64],
     *,
+    edges: NDArray[np.float64],
     remaining: NDArray[np.float64],
     failed: NDArray[np.bool_],
     life: NDArray[np.intp],
     weight: NDArray[np.float64],
-    horizons: Sequence[float],
     minimum_failures: int,
 ) -> Calibration:
-    """Fit on held-out rows by the log loss of "fails within the horizon".
+    """Fit on held-out rows by the censored likelihood of the bin in which each one's life ended.
 
     Args:
-        log_survived: Out-of-fold, at the horizons. (row, horizon)
+        log_survived: Out-of-fold, at the bin edges. (row, edge)
+        edges: From 0 [life units]. (edge,)
         remaining: Life units to the end of each row's life. (row,)
         failed: Whether that end was a failure. (row,)
         life: Index of the row's life. (row,)
         weight: Readings that the row stands for. (row,)
-        horizons: [life units]. (horizon,)
         minimum_failures: Failures below which nothing is fitted.
     """
     failures = len(np.unique(life[failed]))
     if failures < minimum_failures:
         return Calibration(failures=failures)
-    within = remaining[:, None] <= np.asarray(horizons)
-    known = failed[:, None] | ~within  # a life cut short within the horizon says nothing about it
-    happened = within & failed[:, None]
     # neighbouring rows say nearly the same: all rows together weigh as much as there are lives
-    each = weight * (len(np.unique(life)) / (weight.sum() * len(horizons)))
-    share = np.where(known, each[:, None], 0.0)
-    log_hazard = np.log(np.maximum(-log_survived, TINY))
+    share = weight * (len(np.unique(life)) / weight.sum())
+    row = np.arange(len(remaining))
+    ended_in = np.clip(np.searchsorted(edges, remaining, side="left"), 1, len(edges) - 1)
+    died = failed & (remaining <= edges[-1])
+    lived_part = np.clip((remaining - edges[ended_in - 1]) / (edges[ended_in] - edges[ended_in - 1]), 0.0, 1.0)
+    before, after = -log_survived[row, ended_in - 1], -log_survived[row, ended_in]
+    outlived = np.where(died, before, before + lived_part * (after - before))
+    log_outlived, log_after = np.log(np.maximum(outlived, TINY)), np.log(np.maximum(after, TINY))
 
     def loss(parameters: NDArray[np.float64]) -> float:
-        hazard = np.exp(np.clip(np.exp(parameters[0]) * log_hazard + parameters[1], -30.0, 4.0))
-        log_failed = np.log(np.maximum(-np.expm1(-hazard), TINY))
-        data = -(share * np.where(happened, log_failed, -hazard)).sum()
+        slope, offset = np.exp(parameters[0]), parameters[1]
+        lived = np.exp(np.clip(slope * log_outlived + offset, -30.0, 6.0))
+        upper = np.exp(np.clip(slope * log_after + offset, -30.0, 6.0))
+        log_died = np.log(np.maximum(-np.expm1(-np.maximum(upper - lived, 0.0)), TINY))
+        data = (share * (lived - np.where(died, log_died, 0.0))).sum()
         return float(data + (parameters[0] / SLOPE_SPREAD) ** 2 / 2 + (parameters[1] / OFFSET_SPREAD) ** 2 / 2)
 
     best = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-6})

@@ -13,7 +13,7 @@ from torch import Tensor
 from analytics.calibrate import Calibration, calibrated, fit_calibration
 from analytics.evaluate import average_precision, brier, expected_calibration_error
 from analytics.features import Feature, extract, features_of
-from analytics.hazard import bin_edges, interpolation, log_survival, negative_log_likelihood, targets
+from analytics.hazard import bin_edges, log_survival, negative_log_likelihood, targets
 from analytics.lives import Life
 from analytics.model_settings import ModelSettings
 from analytics.network import HazardNetwork
@@ -28,7 +28,6 @@ MODE_WEIGHT = 0.1
 """Weight of the mode's log loss beside the hazard's likelihood [ratio]."""
 MODE_FAILURES = 3
 """Failures of a mode below which it is not told apart."""
-CALIBRATION_HORIZONS = 8
 CHUNK_ROWS = 1000
 """Rows scored at a time; bounds memory [row]."""
 
@@ -124,16 +123,15 @@ def train(
     edges = bin_edges(1.1 * float(rows.remaining.max()), row=usable[0].row_units, bins=settings.bins)
     modes = _modes(usable)
     network, held_out = _fit(rows, usable, edges, modes, settings, seed, progress)
-    horizons = edges[1 :: max(1, settings.bins // CALIBRATION_HORIZONS)]
-    out = _out_of_fold(network, rows, held_out) @ interpolation(horizons, edges)
+    out = _out_of_fold(network, rows, held_out)
     known = np.asarray(np.isfinite(out).all(axis=1), dtype=np.bool_)
     calibration = fit_calibration(
         out[known],
+        edges=edges,
         remaining=rows.remaining[known],
         failed=rows.failed[known],
         life=rows.life[known],
         weight=rows.weight[known],
-        horizons=tuple(horizons),
         minimum_failures=settings.calibration_failures,
     )
     progress(1.0, f"{machine_class.name}: trained")
@@ -154,7 +152,7 @@ def train(
         seed=seed,
         data_cut_off=instant(max(int(life.observed_at_us[-1]) for life in usable)),
         data_hash=data_hash(usable),
-        metrics=_metrics(out[known], rows, known, horizons, calibration, failures, len(usable)),
+        metrics=_metrics(out[known], rows, known, edges, calibration, failures, len(usable)),
     )
 
 
@@ -353,14 +351,14 @@ def _metrics(
     out: NDArray[np.float64],
     rows: _Rows,
     known: NDArray[np.bool_],
-    horizons: NDArray[np.float64],
+    edges: NDArray[np.float64],
     calibration: Calibration,
     failures: int,
     lives: int,
 ) -> dict[str, float]:
-    """Risk within the middle calibration horizon on held-out rows, before and after calibration."""
-    column = len(horizons) // 2
-    horizon = float(horizons[column])
+    """Risk within the middle bin edge on held-out rows, before and after calibration."""
+    column = len(edges) // 2
+    horizon = float(edges[column])
     remaining, failed = rows.remaining[known], rows.failed[known]
     decided = failed | (remaining > horizon)
     happened = (remaining <= horizon)[decided]

@@ -12,14 +12,15 @@ def held_out(distortion, lives=3000):
     rng = np.random.default_rng(5)
     rate = rng.uniform(0.01, 0.3, lives)
     remaining = rng.exponential(1 / rate)
-    hazard = rate[:, None] * np.array([1.0, 4.0, 10.0])
+    edges = np.concatenate([[0.0], np.geomspace(0.5, 2000.0, 40)])
+    gone = rng.exponential(60.0, lives)  # observation ends here
     return {
-        "log_survived": -distortion(hazard),
-        "remaining": remaining,
-        "failed": np.ones(lives, dtype=bool),
+        "log_survived": -distortion(rate[:, None] * edges),
+        "edges": edges,
+        "remaining": np.minimum(remaining, gone),
+        "failed": remaining <= gone,
         "life": np.arange(lives),
         "weight": np.ones(lives),
-        "horizons": (1.0, 4.0, 10.0),
     }
 
 
@@ -37,7 +38,7 @@ def test_true_probabilities_stay_as_they_are():
 
 def test_too_few_failures_are_called_uncalibrated():
     facts = held_out(lambda hazard: 2 * hazard, lives=7)
-    assert fit_calibration(**facts, minimum_failures=8) == Calibration(failures=7)
+    assert fit_calibration(**facts, minimum_failures=8) == Calibration(failures=facts["failed"].sum())
 
 
 @given(slope=st.floats(0.3, 3.0), offset=st.floats(-2.0, 2.0))

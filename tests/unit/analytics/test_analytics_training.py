@@ -66,10 +66,10 @@ def test_too_few_failures_are_a_reason_not_a_model():
 def test_exponential_lives_give_their_constant_hazard():
     rng = np.random.default_rng(2)
     lives = []
-    for length in rng.exponential(40.0, 150).round().astype(int) + 1:
+    for length in rng.exponential(40.0, 400).round().astype(int) + 1:
         observed = min(length, 60)  # those still running after 60 are censored
-        lives.append(life_of(rng.normal(0, 1, (observed, 4)), failed=length <= 60))
-    settings = SMALL.model_copy(update={"age": AgeInput.WITHOUT, "epochs": 6, "minimum_rows": 1, "dropout": 0.5})
+        lives.append(life_of(rng.normal(0, 1, (observed, 4)), failed=bool(length <= 60)))
+    settings = SMALL.model_copy(update={"age": AgeInput.WITHOUT, "epochs": 3, "minimum_rows": 1, "dropout": 0.5})
     model = train(lives, machine_class=PRESS, settings=settings, seed=0)
     scores = [score_life(life, model=model).log_survived for life in lives if len(life) > 10]
     horizons = [5.0, 10.0, 20.0, 40.0]
