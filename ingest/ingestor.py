@@ -19,7 +19,9 @@ from ingest.batching import Batcher
 from ingest.client import Backoff, span
 from ingest.link import Link, Token
 from ingest.placing import FOR_A_HANDLER, place
+from ingest.rework import Quarantine, Rework, fingerprint
 from ingest.settings import BrokerSettings, IngestSettings
+from ingest.spool import Spool
 from ingest.topics import compile_router
 from plant.assets import Plant
 from plant.clock import US_PER_S, PlantClock
@@ -71,6 +73,8 @@ class Ingestor:
         clock: PlantClock,
         run: str,
         side_topics: Mapping[str, SideHandler] | None = None,
+        spool: Spool | None = None,
+        quarantine: Quarantine | None = None,
         randomness: random.Random | None = None,
     ) -> None:
         """Prepare without connecting.
@@ -83,6 +87,8 @@ class Ingestor:
             clock: Gives the time of reception.
             run: Identifier of this run in the ledger.
             side_topics: Filter = handler, for messages that are no readings, such as orders.
+            spool: Where replays from quarantine are asked for; None: nobody asks.
+            quarantine: Of the store behind the sink; needed with `spool`.
             randomness: Jitter of waits.
 
         Raises:
@@ -98,13 +104,22 @@ class Ingestor:
         self._link = Link(
             broker, subscriptions=self._router.subscriptions, on_message=self._on_message, randomness=chance
         )
-        self._batcher = Batcher(
-            run=run,
-            plant=plant,
-            filters=self._router.filters,
-            # the way of a message takes wall time, however fast the plant's clock runs
-            clock_skew_limit_us=round(settings.clock_skew_limit_s * clock.speed * US_PER_S),
-        )
+        # the way of a message takes wall time, however fast the plant's clock runs
+        skew_us = round(settings.clock_skew_limit_s * clock.speed * US_PER_S)
+        self._batcher = Batcher(run=run, plant=plant, filters=self._router.filters, clock_skew_limit_us=skew_us)
+        self._rework: Rework | None = None
+        if spool is not None and quarantine is not None:
+            self._rework = Rework(
+                spool,
+                quarantine=quarantine,
+                router=self._router,
+                sides=self._sides,
+                batcher=Batcher(run=run, plant=plant, filters=self._router.filters, clock_skew_limit_us=skew_us),
+                sink=sink,
+                run=run,
+                mappings=fingerprint(settings.mappings, plant=plant),
+                max_payload_bytes=broker.max_payload_bytes,
+            )
         self._backoff = Backoff(
             minimum_s=settings.sink_retry_min_s, maximum_s=settings.sink_retry_max_s, randomness=chance
         )
@@ -168,6 +183,8 @@ class Ingestor:
         else:
             arrived = self._link.read(self._wait_s(), enough=self._full)
         self._commit_if_due(quiet=arrived == 0)
+        if self._rework is not None and self._held is None:
+            self._rework.turn(self._received)
         if arrived and self._settings.read_interval_s:
             time.sleep(self._settings.read_interval_s)
 

@@ -9,6 +9,8 @@ from analytics.assess import assess_windows
 from analytics.lives import Renewal
 from analytics.training import Model
 from ingest.ingestor import Ingestor
+from ingest.rework import Quarantine
+from ingest.spool import Spool
 from ingest.topics import compile_router
 from linewright.settings.site import Site
 from optimizer.problem import PlanningFacts, build_problem
@@ -32,6 +34,7 @@ def receive_and_keep(
     write: Callable[[Batch], Receipt],
     begin_run: Callable[[Sequence[str]], str],
     take_orders: Callable[[str, bytes], str | None],
+    quarantine: Quarantine,
 ) -> Ingestor:
     """Steps 1 and 2: from the wire to the store; a message is acknowledged only after its batch is durable.
 
@@ -40,6 +43,7 @@ def receive_and_keep(
         write: Commits a batch, or raises Unavailable.
         begin_run: Opens this run's account in the ledger for the topic filters; gives its identifier.
         take_orders: Settles a message of the orders topic, or says why not.
+        quarantine: Of the same store; what the spool asks to be replayed comes from there.
     """
     side_topics = {site.topics.orders: take_orders}
     router = compile_router(site.ingest.mappings, plant=site.plant, side_filters=tuple(side_topics))
@@ -51,6 +55,8 @@ def receive_and_keep(
         clock=site.clock,
         run=begin_run(router.filters),
         side_topics=side_topics,
+        spool=Spool(site.data / "spool"),
+        quarantine=quarantine,
     )
 
 

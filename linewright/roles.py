@@ -61,6 +61,7 @@ def run_ingest(site: Site, records: Records, stop: threading.Event) -> None:
             write=writer.write,
             begin_run=writer.begin_run,
             take_orders=lambda _topic, payload: take_orders(payload, site=site, records=records),
+            quarantine=writer,
         )
         reporting = beat("ingest", records=records, detail=lambda: dict(ingestor.state), stop=stop)
         ingestor.run(stop)

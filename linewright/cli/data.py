@@ -1,4 +1,4 @@
-"""Commands on data: orders in, recorded data replayed, the ledger and the quarantine shown."""
+"""Commands on data: orders in, recorded data replayed, the ledger shown."""
 
 import json
 from pathlib import Path
@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
+from linewright.cli import quarantine
 from linewright.cli.site import SiteOption, load_site
 
 orders_app = typer.Typer(no_args_is_help=True)
-quarantine_app = typer.Typer(no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to the command line."""
     app.add_typer(orders_app, name="orders", help="Customer orders: import and list.")
-    app.add_typer(quarantine_app, name="quarantine", help="Messages that could not be used: list and show.")
+    app.add_typer(quarantine.app, name="quarantine", help="Messages that could not be used: list, show, replay, drop.")
     app.command()(replay)
     app.command()(ledger)
 
@@ -90,31 +90,3 @@ def ledger(site: SiteOption = None, as_json: Annotated[bool, typer.Option("--jso
             f"{line.quarantined} quarantined + {line.in_flight} in flight; samples: {line.samples_stored} stored, "
             f"{line.samples_duplicate} duplicate, {line.samples_quarantined} quarantined"
         )
-
-
-@quarantine_app.command("list")
-def list_quarantine(site: SiteOption = None, limit: Annotated[int, typer.Option(min=1)] = 50) -> None:
-    """List quarantined messages, newest first, each with its reason."""
-    from linewright.wiring import open_store
-
-    store = open_store(load_site(site))
-    for entry in store.quarantine(limit=limit):
-        typer.echo(f"{entry.number:>6}  {entry.topic}  {entry.reason}: {entry.detail}")
-    store.close()
-
-
-@quarantine_app.command("show")
-def show_quarantine(
-    number: Annotated[int, typer.Argument(help="Number, as `linewright quarantine list` shows it.")],
-    site: SiteOption = None,
-) -> None:
-    """Show one quarantined message with its payload."""
-    from linewright.wiring import open_store
-
-    store = open_store(load_site(site))
-    entry = next((each for each in store.quarantine(limit=1_000_000) if each.number == number), None)
-    store.close()
-    if entry is None:
-        typer.echo(f"There is no quarantined message {number}.", err=True)
-        raise typer.Exit(1)
-    typer.echo(f"{entry.topic}\n{entry.reason}: {entry.detail}\n{entry.payload.decode('utf-8', 'replace')}")
