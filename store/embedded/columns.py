@@ -5,6 +5,7 @@ float64, or dictionary text for states and events; null where nothing was report
 `message`, with which sealing can correct the ledger.
 """
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +21,9 @@ from plant.signals import Quality
 TEXT: Final = pa.dictionary(pa.int32(), pa.string())
 KEYS: Final = {"machine": TEXT, "observed_at": pa.int64(), "received_at": pa.int64(), "quality": pa.uint8()}
 ORIGIN: Final = {"filter": pa.int16(), "message": pa.int32()}
+PACKED_MARK: Final = b"LWB2"
+PACKED: Final = struct.Struct("<4sQ")
+"""Mark and size of what was packed [byte]."""
 NOT_SIGNALS: Final = frozenset([*KEYS, *ORIGIN, "batch"])
 
 
@@ -85,15 +89,13 @@ def incoming(table: Any, columns: ClassColumns) -> Any:
     quality = table["quality"] if "quality" in names else pa.chunked_array([np.zeros(len(table), np.uint8)])
     arrays["quality"] = quality.combine_chunks().cast(pa.uint8())
     arrays["message"] = table["message"].combine_chunks().cast(pa.int32())
+    given = dict(zip(table.column_names, table.itercolumns(), strict=True))
     for signal in columns.numbers:
-        if signal in names:
-            numbers = as_numbers(table[signal])
-            absent = np.isnan(numbers)
-            if not absent.all():
-                arrays[signal] = pa.array(numbers, mask=absent if absent.any() else None)
+        if signal in given and (numbers := _without_nan(given[signal])) is not None:
+            arrays[signal] = numbers
     for signal in columns.texts:
-        if signal in names and table[signal].null_count < len(table):
-            arrays[signal] = as_text(table[signal])
+        if signal in given and given[signal].null_count < len(table):
+            arrays[signal] = as_text(given[signal])
     return pa.table(arrays)
 
 
@@ -104,10 +106,12 @@ def signals_in(table: Any) -> list[str]:
 
 def reported(table: Any) -> NDArray[np.int64]:
     """How many samples each row holds. (row,)"""
-    count = np.zeros(len(table), dtype=np.int64)
-    for signal in signals_in(table):
-        column = table[signal]
-        count += 1 if column.null_count == 0 else column.is_valid().to_numpy()
+    named = zip(table.column_names, table.itercolumns(), strict=True)
+    columns = [column for name, column in named if name not in NOT_SIGNALS]
+    holed = [column for column in columns if column.null_count]
+    count = np.full(len(table), len(columns) - len(holed), dtype=np.int64)
+    for column in holed:
+        count += column.is_valid().to_numpy()
     return count
 
 
@@ -131,9 +135,13 @@ def without(table: Any, cells: dict[int, list[str]]) -> Any:
         table: Rows in the store's form.
         cells: Row index to the signals to take out there.
     """
+    if not cells:
+        return table
+    counts = reported(table)
+    whole = [row for row, signals in cells.items() if len(signals) == counts[row]]
     rows_of: dict[str, list[int]] = {}
-    for row, signals in cells.items():
-        for signal in signals:
+    for row in cells.keys() - set(whole):
+        for signal in cells[row]:
             rows_of.setdefault(signal, []).append(row)
     for signal, rows in rows_of.items():
         mask = np.zeros(len(table), dtype=bool)
@@ -141,8 +149,11 @@ def without(table: Any, cells: dict[int, list[str]]) -> Any:
         position = table.column_names.index(signal)
         column = table[signal].combine_chunks()
         table = table.set_column(position, signal, pc.if_else(pa.array(mask), pa.scalar(None, column.type), column))
-    counts = reported(table)
-    return table if (counts > 0).all() else table.filter(pa.array(counts > 0))
+    if not whole:
+        return table
+    kept = np.ones(len(table), dtype=bool)
+    kept[whole] = False
+    return table.filter(pa.array(kept)).combine_chunks()
 
 
 def together(tables: Sequence[Any]) -> Any:
@@ -152,14 +163,30 @@ def together(tables: Sequence[Any]) -> Any:
 
 
 def packed(table: Any) -> bytes:
-    """A table as an Arrow IPC stream, lz4."""
+    """A table as an Arrow IPC stream under one lz4 block; a third of the work of Arrow's own, buffer by buffer."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+    with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return bytes(sink.getvalue().to_pybytes())
+    plain = sink.getvalue()
+    return PACKED.pack(PACKED_MARK, plain.size) + bytes(pa.compress(plain, codec="lz4_raw", asbytes=True))
 
 
 def unpacked(body: bytes) -> Any:
-    """The table of an Arrow IPC stream."""
-    with pa.ipc.open_stream(body) as reader:
+    """The table of a packed body; those of format 1 are plain Arrow IPC streams."""
+    plain: Any = body
+    if body.startswith(PACKED_MARK):
+        _, size = PACKED.unpack_from(body)
+        plain = pa.decompress(memoryview(body)[PACKED.size :], decompressed_size=size, codec="lz4_raw")
+    with pa.ipc.open_stream(plain) as reader:
         return reader.read_all()
+
+
+def _without_nan(column: Any) -> Any | None:
+    """A numeric column in one piece with null for NaN; None when it holds nothing."""
+    array = column.combine_chunks()
+    if pa.types.is_float64(array.type) and array.null_count == 0:
+        if not (absent := np.isnan(array.to_numpy())).any():
+            return array if len(array) else None
+    else:
+        absent = np.isnan(as_numbers(array))
+    return None if absent.all() else pa.array(as_numbers(array), mask=absent if absent.any() else None)

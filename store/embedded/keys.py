@@ -1,9 +1,9 @@
 """Which samples have just been stored, so that a second delivery is recognised at once."""
 
 from bisect import bisect_right
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,10 @@ Values = dict[str, Any]
 
 LOOSE_TABLES: Final = 16
 """So many tables become one: a small Arrow table costs kilobytes beside its values."""
+
+
+SPREAD: Final = np.int64(0x9E3779B97F4A7C1)
+"""An odd factor that spreads instants over 64 bits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,14 +35,15 @@ class Comparison:
 class RecentKeys:
     """Keys and rows of one machine class: its whole hot part and the newest sealed rows.
 
-    Per machine a dictionary of `observed_at` to row number, beside the Arrow tables with the values: about 100 bytes a
-    row and the values once. Bounded by the hot part (`seal_rows`, `seal_span_s`, `seal_bytes`) plus `window_rows`, to
-    the whole of the sealing in which the window begins.
+    A dictionary of hashed key to row number, beside the Arrow tables with the values: about 100 bytes a row and the
+    values once. A hit is looked up in its table before it counts, so that two keys of one hash are never confused; the
+    second of such a pair is recognised at sealing only. Bounded by the hot part (`seal_rows`, `seal_span_s`,
+    `seal_bytes`) plus `window_rows`, to the whole of the sealing in which the window begins.
     """
 
     def __init__(self, *, window_rows: int) -> None:
         self._window_rows = window_rows
-        self._rows: dict[str, dict[int, int]] = {}
+        self._rows: dict[int, int] = {}
         self._merged: dict[Key, Values] = {}
         self._bases: deque[int] = deque()
         self._tables: deque[Any] = deque()
@@ -48,18 +53,20 @@ class RecentKeys:
 
     def compare(self, table: Any) -> Comparison:
         """Find the samples of new rows that are known, from before or from an earlier row of the same table."""
-        suspects = self._suspects(table)
-        if not suspects:
+        rows, hashes = _hashed(table)
+        if len(set(hashes)) == len(hashes) and self._rows.keys().isdisjoint(hashes):
             return Comparison()
-        rows = list(suspects)
+        times = Counter(hashes)
+        suspects = [(row, key) for row, key in zip(rows, hashes, strict=True) if key in self._rows or times[key] > 1]
         signals = signals_in(table)
-        values = table.select(["observed_at", *signals]).take(pa.array(rows)).to_pylist()
+        found = table.select(["machine", "observed_at", *signals]).take(pa.array([row for row, _ in suspects]))
+        known_rows = self._values(dict.fromkeys(key for _, key in suspects if key in self._rows))
         result = Comparison()
-        for row, reported in zip(rows, values, strict=True):
-            key = suspects[row]
+        for (row, _), reported in zip(suspects, found.to_pylist(), strict=True):
+            key = (reported["machine"], reported["observed_at"])
             known = result.merged.get(key)
             if known is None:
-                known = self._values(key)
+                known = self._merged.get(key, known_rows.get(key, {}))
             new = {signal: reported[signal] for signal in signals if reported[signal] is not None}
             if same := [signal for signal, value in new.items() if known.get(signal) == value]:
                 result.duplicates[row] = same
@@ -72,9 +79,8 @@ class RecentKeys:
             return
         self._bases.append(self._next)
         self._tables.append(table)
-        for machine, instants, rows in _by_machine(table):
-            numbers = (rows + self._next).tolist()
-            self._rows.setdefault(machine, {}).update(zip(instants, numbers, strict=True))
+        rows, hashes = _hashed(table)
+        self._rows.update(zip(hashes, (row + self._next for row in rows), strict=True))
         self._merged.update(merged)
         self._next += len(table)
         self._loose_tables += 1
@@ -90,32 +96,21 @@ class RecentKeys:
             held -= len(self._tables[0])
             self._forget_oldest()
 
-    def _suspects(self, table: Any) -> dict[int, Key]:
-        """Rows whose key is known or occurs twice, in the order of the table."""
-        found: dict[int, Key] = {}
-        for machine, instants, rows in _by_machine(table):
-            known = self._rows.get(machine, {})
-            if len(set(instants)) == len(instants) and known.keys().isdisjoint(instants):
-                continue
-            seen: set[int] = set()
-            repeated: set[int] = set()
-            for at in instants:
-                (repeated if at in seen else seen).add(at)
-            for row, at in zip(rows.tolist(), instants, strict=True):
-                if at in known or at in repeated:
-                    found[row] = (machine, at)
-        return dict(sorted(found.items()))
-
-    def _values(self, key: Key) -> Values:
-        if (merged := self._merged.get(key)) is not None:
-            return merged
-        number = self._rows.get(key[0], {}).get(key[1])
-        if number is None:
-            return {}
-        position = bisect_right(self._bases, number) - 1
-        table = self._tables[position]
-        (row,) = table.select(signals_in(table)).slice(number - self._bases[position], 1).to_pylist()
-        return {signal: value for signal, value in row.items() if value is not None}
+    def _values(self, hashes: Iterable[int]) -> dict[Key, Values]:
+        """What the newest row of each key holds, by the key it really has."""
+        rows_of: dict[int, list[int]] = {}
+        for key in hashes:
+            number = self._rows[key]
+            position = bisect_right(self._bases, number) - 1
+            rows_of.setdefault(position, []).append(number - self._bases[position])
+        found: dict[Key, Values] = {}
+        for position, rows in rows_of.items():
+            table = self._tables[position]
+            names = signals_in(table)
+            for row in table.select(["machine", "observed_at", *names]).take(pa.array(rows)).to_pylist():
+                values = {name: row[name] for name in names if row[name] is not None}
+                found[(row["machine"], row["observed_at"])] = values
+        return found
 
     def _join_loose(self) -> None:
         """Make one table of those added last; their row numbers follow each other, so all stay right."""
@@ -133,23 +128,27 @@ class RecentKeys:
             self._rows.clear()
             self._merged.clear()
             return
-        for machine, instants, _ in _by_machine(table):
-            known = self._rows[machine]
-            for at in instants:
-                if base <= known.get(at, -1) < base + len(table):
-                    del known[at]
-                    self._merged.pop((machine, at), None)
+        end = base + len(table)
+        for key in _hashed(table)[1]:
+            if base <= self._rows.get(key, -1) < end:
+                del self._rows[key]
+        for machine, at in list(self._merged):
+            if _hash_of(machine, at) not in self._rows:
+                del self._merged[machine, at]
 
 
-def _by_machine(table: Any) -> list[tuple[str, list[int], Any]]:
-    """Machine, instants and row indices of the rows that can be told apart."""
+def _hashed(table: Any) -> tuple[Iterable[int], list[int]]:
+    """Rows that can be told apart, and one number per row that is equal for equal keys, seldom for others."""
     codes, names = machine_codes(table)
-    observed = table["observed_at"].to_numpy()
-    order = np.argsort(codes, kind="stable")
+    salts = np.array([hash(name) for name in names], dtype=np.int64)
+    with np.errstate(over="ignore"):
+        hashes = (table["observed_at"].to_numpy() * SPREAD) ^ salts[codes]
     if (skipped := timeless(table)).any():
-        order = order[~skipped[order]]
-    if len(order) == 0:
-        return []
-    bounds = [0, *(np.flatnonzero(np.diff(codes[order])) + 1).tolist(), len(order)]
-    groups = (order[low:high] for low, high in pairwise(bounds))
-    return [(names[codes[rows[0]]], observed[rows].tolist(), rows) for rows in groups]
+        return np.flatnonzero(~skipped).tolist(), hashes[~skipped].tolist()
+    return range(len(table)), hashes.tolist()
+
+
+def _hash_of(machine: str, observed_us: int) -> int:
+    """The same for one key."""
+    with np.errstate(over="ignore"):
+        return int((np.int64(observed_us) * SPREAD) ^ np.int64(hash(machine)))

@@ -15,9 +15,10 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from plant.errors import Unavailable
+from store.embedded.migration import from_format_1
 
-FORMAT: Final = 1
-"""`PRAGMA user_version` of hot.db."""
+FORMAT: Final = 2
+"""`PRAGMA user_version` of hot.db. 2: checksums, rollups, last values by class, bodies under one lz4 block."""
 
 TABLES: Final = """
 CREATE TABLE batches (            -- readings not sealed yet: one row per batch and machine class
@@ -27,7 +28,8 @@ CREATE INDEX batches_by_class ON batches (class, id, row_count, start_us, end_us
 CREATE TABLE segments (           -- the manifest: a file counts only while it is in here
   id INTEGER PRIMARY KEY AUTOINCREMENT, class TEXT NOT NULL, file TEXT NOT NULL UNIQUE, level INTEGER NOT NULL,
   row_count INTEGER NOT NULL, byte_count INTEGER NOT NULL, start_us INTEGER NOT NULL, end_us INTEGER NOT NULL,
-  received_us INTEGER NOT NULL, ranges TEXT NOT NULL);
+  received_us INTEGER NOT NULL, ranges TEXT NOT NULL, checksum TEXT NOT NULL DEFAULT '',
+  rollups TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE retired (file TEXT PRIMARY KEY, left_us INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE runs (
   number INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL UNIQUE, started_us INTEGER NOT NULL, ended_us INTEGER);
@@ -41,7 +43,10 @@ CREATE TABLE quarantine (
   id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, filter TEXT NOT NULL, topic TEXT NOT NULL,
   payload BLOB NOT NULL, received_us INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
   samples INTEGER NOT NULL);
-CREATE TABLE last_values (machine TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE newest (class TEXT PRIMARY KEY, body BLOB NOT NULL);   -- last values
+CREATE TABLE damaged (            -- segments that were set aside, with the reason
+  file TEXT PRIMARY KEY, class TEXT NOT NULL, row_count INTEGER NOT NULL, start_us INTEGER NOT NULL,
+  end_us INTEGER NOT NULL, why TEXT NOT NULL, found_us INTEGER NOT NULL);
 """
 
 
@@ -73,10 +78,13 @@ def open_hot(folder: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA journal_size_limit={64 * 2**20}")
         version = _checked_format(connection, folder)
-        if version == 0:
+        if version < FORMAT:
             with transaction(connection):
-                for statement in TABLES.split(";"):
-                    connection.execute(statement)
+                if version == 0:
+                    for statement in TABLES.split(";"):
+                        connection.execute(statement)
+                else:
+                    from_format_1(connection)
                 connection.execute(f"PRAGMA user_version={FORMAT}")
         sync_folder(folder)
     except BaseException:
@@ -92,8 +100,14 @@ def open_hot_to_read(folder: Path) -> sqlite3.Connection:
         raise Unavailable(f"There is no store at {folder} yet. Start `linewright ingest` (or `linewright run`) first.")
     connection = _connect_to_read(path)
     try:
-        if _checked_format(connection, folder) == 0:
+        version = _checked_format(connection, folder)
+        if version == 0:
             raise Unavailable(f"The store at {folder} is just being created. Try again in a moment.")
+        if version < FORMAT:
+            raise Unavailable(
+                f"The store at {folder} is of format {version}; this version reads format {FORMAT}. "
+                "`linewright ingest` (or `linewright run`) brings it over when it starts."
+            )
     except BaseException:
         connection.close()
         raise

@@ -74,8 +74,7 @@ class EmbeddedReader:
     def last_values(self, machines: Sequence[str] | None = None) -> list[LastValue]:
         """The newest value of each signal, as persisted at most a second after its batch."""
         with self._lock, reaching(self._folder):
-            entries = last_values.stored(self._connection)
-        return last_values.listed(entries, machines)
+            return last_values.stored(self._connection, machines)
 
     def ledger(self) -> list[LedgerLine]:
         """The account of each topic filter, over all runs."""

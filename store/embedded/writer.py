@@ -72,7 +72,8 @@ class EmbeddedWriter:
         self._columns = {machine_class.name: columns_of(machine_class) for machine_class in plant.classes}
         self._keys = {name: RecentKeys(window_rows=settings.window_rows) for name in self._columns}
         self._hot = {name: HotPart() for name in self._columns}
-        self._last = LastValues()
+        self._last = LastValues(self._columns)
+        self._class_of = {machine.name: machine.machine_class for machine in plant.machines}
         self._runs: dict[str, tuple[str, ...]] = {}
         self._mutex = threading.RLock()
         self._persisted_s = -1e9
@@ -214,7 +215,7 @@ class EmbeddedWriter:
             log.info("orphans_removed", extra={"files": orphans})
         self._unlink_retired()
         self._quarantined_bytes = quarantine.size(self._connection)
-        self._last.load(self._connection)
+        self._last.load(self._connection, self._class_of)
         for name, keys in self._keys.items():
             rows = self._settings.window_rows
             if (sealed := sealing.newest_rows(self._connection, self._folder, name, rows=rows)) is not None:
@@ -223,7 +224,7 @@ class EmbeddedWriter:
             for batch in hot_batches(self._connection, name):
                 table = batch.table.drop_columns(list(ORIGIN))
                 keys.add(table, keys.compare(table).merged)
-                self._last.update(table)
+                self._last.update(name, table)
             self._hot[name] = hot_part(self._connection, name)
 
     def _prepare(self, batch: Batch, name: str, table: Any) -> Prepared:
@@ -245,7 +246,7 @@ class EmbeddedWriter:
     def _commit(self, batch: Batch, outcome: Outcome, parts: list[Prepared]) -> None:
         tables = [part.rows.drop_columns(["message"]) for part in parts]
         bodies = [body_of(part.rows, batch) for part in parts]
-        before = [self._last.update(table) for table in tables]
+        before = [self._last.update(part.machine_class, table) for part, table in zip(parts, tables, strict=True)]
         due = time.monotonic() - self._persisted_s >= self._settings.last_values_every_s
         quarantined_bytes = self._quarantined_bytes
         try:
@@ -266,8 +267,8 @@ class EmbeddedWriter:
                 if due:
                     self._last.persist(self._connection)
         except BaseException:
-            for entries in before:
-                self._last.restore(entries)
+            for part, newest in zip(parts, before, strict=True):
+                self._last.restore(part.machine_class, newest)
             raise
         self._runs.setdefault(batch.run, batch.filters)
         self._quarantined_bytes = quarantined_bytes

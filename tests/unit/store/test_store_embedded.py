@@ -50,7 +50,7 @@ def test_store_of_a_newer_format_is_refused_with_its_number(open_store: Open, fo
     connection = sqlite3.connect(folder / "hot.db")
     connection.execute("PRAGMA user_version=99")
     connection.close()
-    with pytest.raises(Unavailable, match="is of format 99; this version reads up to 1"):
+    with pytest.raises(Unavailable, match="is of format 99; this version reads up to 2"):
         open_store()
     with pytest.raises(Unavailable, match="is of format 99"):
         open_reader(folder, plant=PLANT)
@@ -207,3 +207,41 @@ def _fill(ballast: Path) -> None:
 def _write_for_ever(store: EmbeddedWriter) -> None:
     for first in range(10, 1_000_000, 500):
         store.write(batch(*series("L1-press", 500, first=first), received=first + 490))
+
+
+def as_format_1(folder: Path) -> None:
+    """Make a closed store look as version 0.1 first wrote it."""
+    connection = sqlite3.connect(folder / "hot.db")
+    for statement in (
+        "DROP TABLE newest",
+        "DROP TABLE damaged",
+        "ALTER TABLE segments DROP COLUMN checksum",
+        "ALTER TABLE segments DROP COLUMN rollups",
+        "CREATE TABLE last_values (machine TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
+        """INSERT INTO last_values VALUES ('L1-press', '{"state":["Idle",5,6],"good_parts":[7.0,8,9]}')""",
+        "PRAGMA user_version=1",
+    ):
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def test_store_of_format_1_is_brought_over_when_a_writer_opens_it(open_store: Open, folder: Path) -> None:
+    store = open_store()
+    store.write(batch(*series("L1-press", 10)))
+    store.seal()
+    store.close()
+    as_format_1(folder)
+    with pytest.raises(Unavailable, match="is of format 1; this version reads format 2"):
+        open_reader(folder, plant=PLANT)
+    again = open_store()
+    assert {(v.signal, v.value, v.observed_at_us) for v in again.last_values()} == {
+        ("state", "Idle", 5),
+        ("good_parts", 7.0, 8),
+    }
+    assert len(again.read(["L1-press"], start=at(0), end=at(99))["L1-press"]) == 10
+    again.write(batch(row("L1-press", 50, good_parts=50.0), received=11))
+    again.close()
+    reader = open_reader(folder, plant=PLANT)
+    assert {value.signal: value.value for value in reader.last_values()} == {"state": "Idle", "good_parts": 50.0}
+    reader.close()

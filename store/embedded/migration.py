@@ -1,0 +1,30 @@
+"""From older formats of the folder to today's, in one transaction when the writer opens it."""
+
+import sqlite3
+from typing import Final
+
+import msgspec
+
+from plant.signals import LastValue
+from store.embedded.last_values import persisted_form
+
+FROM_1: Final = (
+    "ALTER TABLE segments ADD COLUMN checksum TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE segments ADD COLUMN rollups TEXT NOT NULL DEFAULT '[]'",
+    "CREATE TABLE newest (class TEXT PRIMARY KEY, body BLOB NOT NULL)",
+    "CREATE TABLE damaged (file TEXT PRIMARY KEY, class TEXT NOT NULL, row_count INTEGER NOT NULL, "
+    "start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, why TEXT NOT NULL, found_us INTEGER NOT NULL)",
+)
+
+
+def from_format_1(connection: sqlite3.Connection) -> None:
+    """Checksums and rollups come with the next compaction; last values move, under no class yet."""
+    for statement in FROM_1:
+        connection.execute(statement)
+    values = [
+        LastValue(machine=machine, signal=signal, value=entry[0], observed_at_us=entry[1], received_at_us=entry[2])
+        for machine, body in connection.execute("SELECT machine, body FROM last_values")
+        for signal, entry in msgspec.json.decode(body, type=dict[str, tuple[float | str, int, int]]).items()
+    ]
+    connection.execute("INSERT INTO newest (class, body) VALUES ('', ?)", (persisted_form(values),))
+    connection.execute("DROP TABLE last_values")
