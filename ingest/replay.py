@@ -15,7 +15,7 @@ from ingest.publisher import Publisher
 from ingest.recording import Ending, RecordingSettings, Row, read_rows, recorded_files
 from ingest.settings import placeholders
 from plant.assets import Plant
-from plant.clock import US_PER_S, instant
+from plant.clock import US_PER_S, instant, microseconds
 from plant.errors import ConfigError, Fault
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ def replay(
     plant: Plant,
     folder: Path | None = None,
     speed: float | None = None,
+    ending_at: datetime | None = None,
     stop: threading.Event | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ReplayCounts:
@@ -66,6 +67,7 @@ def replay(
         plant: Fills the placeholders of the topic.
         folder: Where the files are, if not where the mapping says.
         speed: Recorded seconds per second; None: as fast as the broker acknowledges.
+        ending_at: Instant on which the newest reading of all files falls; None: the times as recorded.
         stop: Ends the replay early.
         progress: Told the number of messages so far, about once a second.
 
@@ -76,6 +78,7 @@ def replay(
     stop = stop or threading.Event()
     files = recorded_files(settings, folder=folder)
     topics = _Topics(settings.topic, plant)
+    shift_us = 0 if ending_at is None else microseconds(ending_at) - _newest_us(files, settings)
     before = publisher.acknowledged
     began = told = time.monotonic()
     rows = endings = samples = 0
@@ -83,7 +86,7 @@ def replay(
     first_us: int | None = None
     last_us: int | None = None
     for path in files:
-        for row, is_ending in _with_endings(read_rows(path, settings=settings), settings=settings):
+        for row, is_ending in _with_endings(_shifted(path, settings, shift_us), settings=settings):
             if first_us is None:
                 first_us = row.at_us
             if stop.is_set() or not _wait_until(began, row.at_us - first_us, speed, stop):
@@ -110,6 +113,16 @@ def replay(
     )
     log.info("replayed", extra={"messages": counts.messages, "machines": counts.machines, "took_s": counts.took_s})
     return counts
+
+
+def _newest_us(files: tuple[Path, ...], settings: RecordingSettings) -> int:
+    """Instant of the newest reading of all files [µs UTC]."""
+    return max((row.at_us for path in files for row in read_rows(path, settings=settings)), default=0)
+
+
+def _shifted(path: Path, settings: RecordingSettings, shift_us: int) -> Iterator[Row]:
+    for row in read_rows(path, settings=settings):
+        yield row._replace(at_us=row.at_us + shift_us)
 
 
 def _with_endings(rows: Iterator[Row], *, settings: RecordingSettings) -> Iterator[tuple[Row, bool]]:

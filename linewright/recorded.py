@@ -17,7 +17,7 @@ from plant.errors import ConfigError, Fault
 from plant.signals import Window
 
 
-def replay_recorded(site: Site, *, mapping: Path, source: Path | None, speed: float) -> str:
+def replay_recorded(site: Site, *, mapping: Path, source: Path | None, speed: float, as_now: bool) -> str:
     """Publish a recording onto the site's broker; returns what was published as a sentence.
 
     Args:
@@ -25,6 +25,7 @@ def replay_recorded(site: Site, *, mapping: Path, source: Path | None, speed: fl
         mapping: The mapping file.
         source: Folder of the recorded files; None: as the mapping says.
         speed: Recorded seconds per second; 0: as fast as the broker acknowledges.
+        as_now: Shift the recorded times so that the newest reading falls on the plant's last full hour.
 
     Raises:
         ConfigError: A mapping or file that cannot be used.
@@ -34,7 +35,14 @@ def replay_recorded(site: Site, *, mapping: Path, source: Path | None, speed: fl
     publisher = Publisher(site.broker, client_id=f"{site.broker.client_id}-replay")
     try:
         publisher.connect()
-        counts = replay(settings, publisher=publisher, plant=site.plant, folder=source, speed=speed or None)
+        counts = replay(
+            settings,
+            publisher=publisher,
+            plant=site.plant,
+            folder=source,
+            speed=speed or None,
+            ending_at=site.clock.now().replace(minute=0, second=0, microsecond=0) if as_now else None,
+        )
     finally:
         publisher.close()
     return (

@@ -48,12 +48,15 @@ def replay(
         Path | None, typer.Option(help="Folder of the recorded files; default: as in the mapping.")
     ] = None,
     speed: Annotated[float, typer.Option(help="Recorded seconds per second; 0: as fast as the broker confirms.")] = 0.0,
+    as_now: Annotated[
+        bool, typer.Option("--as-now", help="Shift the times so that the newest reading falls on this hour.")
+    ] = False,
     site: SiteOption = None,
 ) -> None:
     """Publish recorded data over MQTT, in the order of time."""
     from linewright.recorded import replay_recorded
 
-    typer.echo(replay_recorded(load_site(site), mapping=mapping, source=source, speed=speed))
+    typer.echo(replay_recorded(load_site(site), mapping=mapping, source=source, speed=speed, as_now=as_now))
 
 
 def ledger(site: SiteOption = None, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
