@@ -70,7 +70,9 @@ def test_recorded_fleet_ends_in_alerts_and_a_checked_plan(mosquitto: Any, shared
     )
     try:
         wait_until(lambda: ingest_listens(status(site_folder)), limit_s=60)
-        replayed = command("replay", str(mappings / "cmapss-fd001.toml"), "--source", source, site=site_folder)
+        replayed = command(
+            "replay", str(mappings / "cmapss-fd001.toml"), "--as-now", "--source", source, site=site_folder
+        )
         assert f"acknowledged {TEST_ROWS}" in replayed.stdout, replayed.stdout + replayed.stderr
         wait_until(lambda: status(site_folder)["messages"]["stored"] == TEST_ROWS, limit_s=60)
         command("plan", "request", site=site_folder)
