@@ -46,7 +46,7 @@ class ModelSettings(BaseModel):
     """Rows of one life that enter training, evenly spread [row]; neighbours say nearly the same."""
     learning_rate: float = Field(default=1.5e-3, gt=0)
     weight_decay: float = Field(default=3e-2, ge=0)
-    dropout: float = Field(default=0.4, ge=0, lt=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
     held_out_share: float = Field(default=0.2, gt=0, le=0.5)
     """Lives that a member does not train on: they stop it and calibrate it [0..1]."""
     training_failures: int = Field(default=5, ge=2)
