@@ -86,4 +86,4 @@ def _supervisor() -> int | None:
     from linewright.lifecycle import SUPERVISOR_VARIABLE
 
     pid = os.environ.get(SUPERVISOR_VARIABLE)
-    return int(pid) if pid and int(pid) == os.getppid() else None
+    return int(pid) if pid else None
