@@ -196,8 +196,8 @@ rows. Epochs are picked on held-out training engines. Inputs, dropout and learni
 about a dozen variants by cross-validation over training engines (3 or 5 folds, one seed), most comparisons before two
 corrections to the calibration and to the folds, so they are not strictly alike. The test rows were scored with three
 configurations on the way, and it was the poor figures of the first (RMSE 12.5 and 13.1) that led to the search for
-better inputs; none was picked by its test figures, and the present one is not the best of the three there. The trees' settings
-were not tuned. 100 engines give an RMSE a standard error near 0.7.
+better inputs; none was picked by its test figures, and the present one is not the best of the three there. The
+trees' settings were not tuned. 100 engines give an RMSE a standard error near 0.7.
 
 {page}
 
