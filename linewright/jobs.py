@@ -218,7 +218,7 @@ def tell_avoided(work: Work, payload: bytes) -> None:
     work.records.note("avoided", told)
     work.records.note(
         BANNER_NOTE,
-        {"sentence": _avoided_sentence(work.site, told), "href": f"/machine/{told['machine']}", "kind": "good"},
+        {"sentence": _avoided_sentence(work.site, told), "href": f"/machine/{told['machine']}", "kind": "avoided"},
     )
 
 

@@ -97,8 +97,9 @@ def _ongoing(site: Site, *, store: ReadingStore, records: Records, start: dateti
 def _tell(records: Records, plan: Plan) -> None:
     """Put the plan's news on the console's banner."""
     if plan.status in (SolveStatus.INFEASIBLE, SolveStatus.NONE):
-        records.note(BANNER_NOTE, {"sentence": plan.headline, "href": "/plan", "kind": "warning"})
+        records.note(BANNER_NOTE, {"sentence": plan.headline, "href": "/plan", "kind": "alert"})
     elif plan.maintenance:
-        records.note(BANNER_NOTE, {"sentence": plan.headline, "href": "/plan", "kind": "advice"})
-    else:
+        first = max(plan.maintenance, key=lambda window: window.expected_failure_cost_without)
+        records.note(BANNER_NOTE, {"sentence": plan.headline, "href": f"/machine/{first.machine}", "kind": "plan"})
+    elif (records.noted(BANNER_NOTE) or {}).get("kind") != "avoided":  # good news stays until there is other news
         records.note(BANNER_NOTE, {})

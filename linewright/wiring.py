@@ -11,7 +11,7 @@ from linewright.settings.site import Site, load
 from linewright.settings.template import CONFIG_NAME
 from plant.clock import PlantClock
 from store.embedded.reader import EmbeddedReader, open_reader
-from store.records import Records
+from store.records import Records, records_url
 
 CLOCK_NAME: Final = "clock.json"
 
@@ -49,8 +49,7 @@ def keep_clock(site: Site, clock: PlantClock) -> Site:
 
 def open_records(site: Site) -> Records:
     """The records of this site. Raises Unavailable where the folder cannot be used."""
-    site.data.mkdir(parents=True, exist_ok=True)
-    return Records(f"sqlite:///{site.data / 'records.db'}")
+    return Records(records_url(site.data / "records.db"))
 
 
 def open_store(site: Site) -> EmbeddedReader:

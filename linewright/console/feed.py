@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 LOOK_EVERY_S = 1.0
+UNDER_WAY_S = 5.0
+"""From a machine to the page: the batch, the persisted last values, the look [s of wall time]."""
 STATE_LOOK_BACK = timedelta(hours=12)
 """How far back the beginning of a machine's present state is searched when the console starts."""
 ALERTS_SHOWN = 200
@@ -126,6 +128,7 @@ class Feed:
             plan=records.newest_plan(),
             accepted=records.accepted_plan(),
             banner=read_banner(records.noted("banner")),
+            under_way=timedelta(seconds=UNDER_WAY_S * self.site.clock.speed),
         )
         self._records_version = version
         return fresh

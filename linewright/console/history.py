@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from store.embedded.reader import EmbeddedReader
-
 from analytics.quality import flag
 from linewright.console.views.machine_view import (
     Range,
@@ -17,6 +15,7 @@ from linewright.console.views.machine_view import (
 from linewright.settings.site import Site
 from plant.risks import Risk
 from store.books.entries import Renewal
+from store.embedded.reader import EmbeddedReader
 from store.records import Records
 
 

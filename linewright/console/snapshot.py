@@ -42,6 +42,8 @@ class Snapshot:
     """The newest."""
     accepted: Plan | None = None
     banner: Banner | None = None
+    under_way: timedelta = timedelta(0)
+    """How long a reading takes to get here, in plant time; not silence yet."""
     trouble: str = ""
     """Why the store could not be read, and what to do; the rest is then the last that was read."""
 
@@ -76,4 +78,4 @@ class Snapshot:
         if heard is None:
             return None
         period = max((signal.period for signal in plant.class_of(machine).signals), default=timedelta(minutes=1))
-        return now - heard if now - heard > STALE_PERIODS * period else None
+        return now - heard if now - heard > STALE_PERIODS * period + self.under_way else None

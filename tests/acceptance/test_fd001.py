@@ -117,7 +117,10 @@ def test_recorded_fleet_ends_in_alerts_and_a_checked_plan(mosquitto: Any, shared
     plan = next(plan for plan in records.plans(limit=20) if plan.maintenance)
     maintained = {window.machine for window in plan.maintenance}
     assert maintained, "the plan maintains nothing"
-    assert len(maintained & near_end) >= 0.8 * len(maintained), "the plan maintains healthy engines"
+    # crews are short: it pays to reach also those that fail soon after the horizon's 48 h, before they do
+    soon = {name for name, hours in remaining_h.items() if hours <= 72.0}
+    assert len(maintained & soon) >= 0.8 * len(maintained), "the plan maintains healthy engines"
+    assert len(maintained & near_end) >= 0.4 * len(near_end), "the plan leaves the engines near their end"
     starts = sorted(window.start for window in plan.maintenance)
     overlapping = max(sum(window.start <= start < window.end for window in plan.maintenance) for start in starts)
     assert overlapping <= site.planning.crews
