@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ingest.decode.json import Value
+from ingest.decode.fast import Column
+from ingest.decode.values import Value
 from plant.assets import MachineClass, Plant, SignalKind
 from plant.signals import Batch, Quality, Rejection, RejectionReason
 
@@ -35,6 +36,7 @@ class Batcher:
         self._skew_us = clock_skew_limit_us
         self._stamps: dict[str, int] = {}
         self._columns: dict[str, _Columns] = {}
+        self._blocks: dict[str, list[pa.Table]] = {}
         self._message_filter: list[int] = []
         self._rejections: list[Rejection] = []
         self.payload_bytes = 0
@@ -81,6 +83,44 @@ class Batcher:
         columns.quality.append(int(quality))
         columns.rows.append(values)
 
+    def open_messages(self, topic_filters: Sequence[int], *, payload_bytes: int) -> int:
+        """Give several messages their places, one after the other; the index of the first."""
+        first = len(self._message_filter)
+        self._message_filter.extend(topic_filters)
+        self.payload_bytes += payload_bytes
+        return first
+
+    def add_columns(
+        self,
+        messages: NDArray[np.int64],
+        *,
+        machines: Sequence[str],
+        machine_class: str,
+        observed_at_us: NDArray[np.int64],
+        received_at_us: NDArray[np.int64],
+        values: Sequence[Column],
+    ) -> None:
+        """Add one reading of each of some open messages, all with a device time; otherwise as `add`.
+
+        Args:
+            messages: Their indices, ascending. (row,)
+            machines: (row,)
+            machine_class: Of all machines.
+            observed_at_us: (row,)
+            received_at_us: (row,)
+            values: A column per signal of the class; NaN or None where nothing was reported.
+        """
+        if not len(messages):
+            return
+        skewed = np.abs(observed_at_us - received_at_us) > self._skew_us
+        quality = np.where(skewed, np.uint8(Quality.CLOCK_SKEW), np.uint8(Quality.GOOD))
+        columns = [machines, observed_at_us, received_at_us, messages.astype(np.int32), quality, *values]
+        schema = self._schemas[machine_class]
+        arrays = [
+            pa.array(column, type=each.type, from_pandas=True) for column, each in zip(columns, schema, strict=True)
+        ]
+        self._blocks.setdefault(machine_class, []).append(pa.Table.from_arrays(arrays, schema=schema))
+
     def reject(
         self,
         message: int,
@@ -113,14 +153,24 @@ class Batcher:
         """
         batch = Batch(
             run=self._run,
-            tables={name: self._table(name, columns) for name, columns in self._columns.items()},
+            tables={name: self._whole(name) for name in self._columns | self._blocks},
             filters=self._filters,
             message_filter=np.array(self._message_filter, dtype=np.int16),
             received=_counts(received),
             rejections=tuple(self._rejections),
         )
-        self._columns, self._message_filter, self._rejections, self.payload_bytes = {}, [], [], 0
+        self._columns, self._blocks, self._message_filter, self._rejections, self.payload_bytes = {}, {}, [], [], 0
         return batch
+
+    def _whole(self, machine_class: str) -> pa.Table:
+        """All rows of a class in the order of their messages: of two readings with one key the newest must win."""
+        parts = list(self._blocks.get(machine_class, ()))
+        if (columns := self._columns.get(machine_class)) is not None:
+            parts.append(self._table(machine_class, columns))
+        if len(parts) == 1:
+            return parts[0]
+        table = pa.concat_tables(parts)
+        return table.take(pa.array(np.argsort(table["message"].to_numpy(), kind="stable")))
 
     def _table(self, machine_class: str, columns: _Columns) -> pa.Table:
         schema = self._schemas[machine_class]

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ingest.batching import Batcher
-from ingest.decode.contents import contents_of
+from ingest.decode.formats import contents_of
 from ingest.topics import Route, Unroutable
 from plant.signals import RejectionReason
 

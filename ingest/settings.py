@@ -3,7 +3,7 @@
 import string
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -33,6 +33,13 @@ class TimeUnit(StrEnum):
     """ISO 8601 text with a zone, e.g. `2026-11-22T14:20:00Z`."""
     NONE = "none"
     """Messages carry no device time: the time of reception stands in, and they are not deduplicable."""
+
+
+class TextNumbers(StrEnum):
+    """What becomes of a number that a message writes as text, such as "2.1"."""
+
+    CONVERT = "convert"
+    REJECT = "reject"
 
 
 class _Settings(BaseModel):
@@ -146,9 +153,26 @@ class BrokerSettings(_Settings):
         return f"{self.host}:{self.port}"
 
 
-class MappingSettings(_Settings):
-    """What the JSON messages under some topics mean."""
+class MessageFormat(StrEnum):
+    """How messages are written."""
 
+    JSON = "json"
+    """Objects with a field per signal, or arrays of them, or metrics with a name and a value."""
+    UNS = "uns"
+    """Unified Namespace: one tag per topic, its name in the levels that the topic's last `#` stands for."""
+    LINE = "line"
+    """InfluxDB line protocol; the machine may be named by the lines' tags."""
+    OPCUA = "opcua"
+    """OPC UA PubSub data messages in JSON."""
+
+
+class MappingSettings(_Settings):
+    """What the messages under some topics mean."""
+
+    format: MessageFormat = Field(
+        default=MessageFormat.JSON,
+        description="json, uns (one tag per topic), line (InfluxDB line protocol) or opcua (OPC UA PubSub in JSON).",
+    )
     topic: str = Field(
         default="{enterprise}/{site}/{area}/{line}/{machine}/telemetry",
         min_length=1,
@@ -158,7 +182,8 @@ class MappingSettings(_Settings):
     machine: str = Field(
         default="{machine}",
         min_length=1,
-        description="The machine's name made of placeholders, e.g. `{line}-{machine}`, or a fixed name.",
+        description="The machine's name made of placeholders, e.g. `{line}-{machine}`, or a fixed name. What the topic "
+        "does not hold is looked up in the message: with `line` its tags, with `opcua` {publisher}, {group}, {writer}.",
     )
     machine_class: str = Field(
         default="", description="Only machines of this class; empty: each machine with its own class."
@@ -167,20 +192,50 @@ class MappingSettings(_Settings):
         default="timestamp_ms", description="Path of the device time in the message; empty with time_unit `none`."
     )
     time_unit: TimeUnit = Field(
-        default=TimeUnit.MS, description="How the device time is written: s, ms, us, ns, iso or none."
+        default=TimeUnit.MS,
+        description="How the device time is written: s, ms, us, ns, iso or none. With `line` ns unless set here; "
+        "with `opcua` always iso.",
     )
+    samples: str = Field(
+        default="",
+        description="Path of an array in a JSON message with an object per sample; empty: the message is one object, "
+        "or itself such an array.",
+    )
+    name_field: str = Field(
+        default="",
+        description="Where each object is one metric: path of its name, which `fields` then refers to. With json only.",
+    )
+    value_field: str = Field(default="value", description="Path of the value of a metric or of a tag.")
     fields: dict[str, str] = Field(
         default_factory=dict,
         description="Signal = path in the message, where they differ: `motor.current`, or a "
-        "JSON pointer (`/motor/current.rms`).",
+        "JSON pointer (`/motor/current.rms`); with uns the tag (`motor/current`), with line the field key "
+        "(`current` or `motor.current` with its measurement), with opcua the field's name.",
     )
     units: dict[str, MappedUnit] = Field(
         default_factory=dict, description="Signal = unit of the message, where it is not the canonical one."
     )
+    states: dict[str, dict[str, str]] = Field(
+        default_factory=dict,
+        description="State or event signal = table of what the message writes = what is stored, "
+        'e.g. state = { "4" = "Execute" }; numbers that the table does not name go to quarantine.',
+    )
+    text_numbers: TextNumbers = Field(
+        default=TextNumbers.CONVERT,
+        description='What becomes of a number written as text ("2.1", never "2,1"): convert, or reject.',
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_time(cls, given: Any) -> Any:
+        """The line protocol counts nanoseconds unless told otherwise."""
+        if isinstance(given, dict) and given.get("format") == MessageFormat.LINE:
+            return {"time_unit": TimeUnit.NS, **given}
+        return given
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        faults = [*_template_faults(self.topic), *_name_faults(self.topic, self.machine)]
+        faults = [*_template_faults(self.topic), *self._format_faults()]
         if self.time_unit is TimeUnit.NONE:
             if "time_field" in self.model_fields_set and self.time_field:
                 faults.append("time_unit is `none` but time_field is set: state the unit, or leave time_field empty")
@@ -199,6 +254,19 @@ class MappingSettings(_Settings):
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    def _format_faults(self) -> list[str]:
+        told = self.format in (MessageFormat.LINE, MessageFormat.OPCUA)
+        faults = _name_faults(self.topic, self.machine, told_by_messages=told)
+        if self.format is MessageFormat.UNS and not self.topic.endswith("/#"):
+            faults.append(f"topic {self.topic!r} must end in `/#` with format `uns`: those levels are the tag's name")
+        if self.format is not MessageFormat.JSON and (self.samples or self.name_field):
+            faults.append(f"samples and name_field belong to format `json`; remove them, or the format {self.format}")
+        if self.format is MessageFormat.LINE and self.time_unit is TimeUnit.ISO:
+            faults.append("the line protocol has no ISO times; set time_unit to ns, us, ms, s or none")
+        if not self.value_field.strip("./"):
+            faults.append("value_field is empty; give the path of the value")
+        return faults
 
 
 class IngestSettings(_Settings):
@@ -283,7 +351,7 @@ def _template_faults(template: str) -> list[str]:
     return faults
 
 
-def _name_faults(topic: str, machine: str) -> list[str]:
+def _name_faults(topic: str, machine: str, *, told_by_messages: bool) -> list[str]:
     try:
         known, used = placeholders(topic), placeholders(machine)
     except ValueError:
@@ -291,5 +359,5 @@ def _name_faults(topic: str, machine: str) -> list[str]:
     return [
         f"machine {machine!r} uses {{{name}}}, which the topic {topic!r} does not hold"
         for name in used
-        if name not in known
+        if name not in known and not (told_by_messages and name)
     ]

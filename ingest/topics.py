@@ -1,11 +1,18 @@
 """Which machine a topic speaks of, and how its messages are decoded."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from ingest.decode.json import JsonPlan, MessageFault, plan_decoding
-from ingest.settings import MappingSettings, placeholders
+from ingest.decode.contents import Finder, Found, NamedPlan, plan_names
+from ingest.decode.formats import Plan
+from ingest.decode.json import JsonPlan, plan_decoding
+from ingest.decode.line import LinePlan
+from ingest.decode.opcua import PubSubPlan
+from ingest.decode.series import MetricsPlan, SeriesPlan
+from ingest.decode.uns import TagPlan
+from ingest.decode.values import MessageFault, split_path
+from ingest.settings import MappingSettings, MessageFormat, TimeUnit, placeholders
 from plant.assets import Machine, MachineClass, Plant, SignalKind
 from plant.errors import ConfigError, Fault
 from plant.quantities import UNITS
@@ -22,7 +29,8 @@ class Route(NamedTuple):
     filter: int
     """Index into the router's filters."""
     machine: str
-    plan: JsonPlan | None
+    """Empty where the messages name it."""
+    plan: Plan | None
     """None: a side topic, whose messages are no readings."""
 
 
@@ -33,12 +41,16 @@ class Unroutable(NamedTuple):
     fault: MessageFault
 
 
+_ClassPlan = JsonPlan | SeriesPlan | MetricsPlan | NamedPlan
+
+
 class _Way(NamedTuple):
     filter: int
     pattern: tuple[str, ...]
     """Levels: literal, `{placeholder}`, `+`, or a last `#`."""
-    machine: str
-    plans: dict[str, JsonPlan]
+    mapping: MappingSettings | None
+    """None: a side topic."""
+    plans: dict[str, _ClassPlan]
     """By machine class."""
 
 
@@ -76,21 +88,56 @@ class Router:
             named = match(way.pattern, levels)
             if named is None:
                 continue
-            if not way.plans:
+            if way.mapping is None:
                 return Route(way.filter, "", None)
-            name = way.machine.format_map(self._certain | named)
-            machine = self._plant.machine_index.get(name)
-            problem = self._misplaced(machine, named) if machine else self._unknown(name)
-            if machine and not problem:
-                plan = way.plans.get(machine.machine_class)
-                if plan is not None:
-                    return Route(way.filter, machine.name, plan)
-                problem = f"machine {name} is of class {machine.machine_class}, for which no mapping covers this topic"
-            refusal = refusal or Unroutable(way.filter, MessageFault(RejectionReason.UNKNOWN_MACHINE, problem, 1))
+            told = self._certain | named
+            if way.mapping.format is MessageFormat.LINE:
+                find = self._finder(way, way.mapping, named)
+                return Route(way.filter, "", LinePlan(find=find, named=told, time_unit=way.mapping.time_unit))
+            if way.mapping.format is MessageFormat.OPCUA:
+                return Route(way.filter, "", PubSubPlan(find=self._finder(way, way.mapping, named), named=told))
+            machine = self._machine(way, way.mapping.machine.format_map(told), named)
+            if isinstance(machine, Machine):
+                plan = way.plans[machine.machine_class]
+                if isinstance(plan, NamedPlan):
+                    tag = "/".join(levels[len(way.pattern) - 1 :])
+                    return Route(way.filter, machine.name, _tag_plan(way.mapping, Found(machine.name, plan), tag))
+                return Route(way.filter, machine.name, plan)
+            refusal = refusal or Unroutable(way.filter, machine)
         if refusal:
             return refusal
         detail = "no configured mapping covers this topic; add one to [[ingest.mappings]], or unsubscribe the session"
         return Unroutable(len(self.filters) - 1, MessageFault(RejectionReason.UNKNOWN_TOPIC, detail, 1))
+
+    def _finder(self, way: _Way, mapping: MappingSettings, named: dict[str, str]) -> Finder:
+        """Finds the machine for messages that say themselves which it is, as far as their topic does not."""
+        wanted = placeholders(mapping.machine)
+
+        def find(told: Mapping[str, str]) -> Found | MessageFault:
+            missing = [name for name in wanted if not told.get(name)]
+            if missing:
+                has = ", ".join(told) or "nothing"
+                detail = (
+                    f"the machine is named by {{{missing[0]}}}, which neither topic nor message tells; known: {has}"
+                )
+                return MessageFault(RejectionReason.UNKNOWN_MACHINE, detail[:500], 1)
+            machine = self._machine(way, mapping.machine.format_map(told), named)
+            if isinstance(machine, MessageFault):
+                return machine
+            plan = way.plans[machine.machine_class]
+            assert isinstance(plan, NamedPlan)
+            return Found(machine.name, plan)
+
+        return find
+
+    def _machine(self, way: _Way, name: str, named: dict[str, str]) -> Machine | MessageFault:
+        machine = self._plant.machine_index.get(name)
+        problem = self._misplaced(machine, named) if machine else self._unknown(name)
+        if machine and not problem:
+            if machine.machine_class in way.plans:
+                return machine
+            problem = f"machine {name} is of class {machine.machine_class}, for which no mapping covers this topic"
+        return MessageFault(RejectionReason.UNKNOWN_MACHINE, problem, 1)
 
     def _misplaced(self, machine: Machine, named: dict[str, str]) -> str:
         line, area = named.get("line", machine.line), named.get("area", self._areas[machine.line])
@@ -133,11 +180,11 @@ def compile_router(mappings: Sequence[MappingSettings], *, plant: Plant, side_fi
         if topic_filter not in filters:
             filters.append(topic_filter)
         if not faults:
-            plans = {each.name: plan_decoding(mapping, machine_class=each) for each in classes}
-            ways.append(_Way(filters.index(topic_filter), _pattern(mapping.topic, plant), mapping.machine, plans))
+            plans = {each.name: _class_plan(mapping, each) for each in classes}
+            ways.append(_Way(filters.index(topic_filter), _pattern(mapping.topic, plant), mapping, plans))
     if faults:
         raise ConfigError(tuple(faults))
-    sides = [_Way(len(filters) + index, tuple(side.split("/")), "", {}) for index, side in enumerate(side_filters)]
+    sides = [_Way(len(filters) + index, tuple(side.split("/")), None, {}) for index, side in enumerate(side_filters)]
     filters += side_filters
     ways = [*sides, *ways]
     return Router(filters=(*filters, NO_FILTER), ways=tuple(ways), plant=plant)
@@ -178,6 +225,30 @@ def match(pattern: Sequence[str], levels: Sequence[str]) -> dict[str, str] | Non
     return named if len(levels) == len(pattern) else None
 
 
+def _class_plan(mapping: MappingSettings, machine_class: MachineClass) -> _ClassPlan:
+    if mapping.format is not MessageFormat.JSON:
+        return plan_names(mapping, machine_class=machine_class)
+    samples = split_path(mapping.samples) if mapping.samples else ()
+    if mapping.name_field:
+        return MetricsPlan(
+            named=plan_names(mapping, machine_class=machine_class),
+            samples=samples,
+            name_path=split_path(mapping.name_field),
+            value_path=split_path(mapping.value_field),
+            time_path=_time_path(mapping),
+        )
+    plan = plan_decoding(mapping, machine_class=machine_class)
+    return SeriesPlan(each=plan, samples=samples) if samples else plan
+
+
+def _tag_plan(mapping: MappingSettings, found: Found, tag: str) -> TagPlan:
+    return TagPlan(found=found, tag=tag, time_path=_time_path(mapping), value_path=split_path(mapping.value_field))
+
+
+def _time_path(mapping: MappingSettings) -> tuple[str, ...]:
+    return () if mapping.time_unit is TimeUnit.NONE else split_path(mapping.time_field)
+
+
 def _pattern(template: str, plant: Plant) -> tuple[str, ...]:
     certain = {"{enterprise}": plant.enterprise, "{site}": plant.site}
     return tuple(certain.get(level, level) for level in template.split("/"))
@@ -199,7 +270,7 @@ def _faults(mapping: MappingSettings, plant: Plant, classes: Sequence[MachineCla
             Fault(where=f"{where}.machine", found=repr(mapping.machine), expected="name a machine of the plant")
         )
     signals = {signal.name: signal for each in classes for signal in each.signals}
-    for key, table in (("fields", mapping.fields), ("units", mapping.units)):
+    for key, table in (("fields", mapping.fields), ("units", mapping.units), ("states", mapping.states)):
         faults += [
             Fault(where=f"{where}.{key}", found=name, expected="name a signal of the machine class")
             for name in table

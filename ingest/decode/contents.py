@@ -1,15 +1,22 @@
-"""What one message holds, whatever its format: any number of readings, of one machine or of several.
+"""What one message holds, whatever its format: any number of readings, of one machine or of several."""
 
-Every format has a module with a plan (a mapping made ready) and a pure function from bytes and plan to values; this is
-where the ingestor asks, and the plan chooses the format.
-"""
-
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from ingest.decode.json import Decoded, JsonPlan, MessageFault, Value, decode
-
-Plan = JsonPlan
-"""A mapping made ready, of any format."""
+from ingest.decode.values import (
+    FieldPlan,
+    MessageFault,
+    Refusal,
+    Value,
+    field_plans,
+    short,
+    summary,
+    value_of,
+)
+from ingest.settings import MappingSettings, TimeUnit
+from plant.assets import MachineClass
+from plant.signals import RejectionReason
 
 
 class Reading(NamedTuple):
@@ -33,17 +40,104 @@ class Contents(NamedTuple):
     """Fields of the message that no signal is mapped to."""
 
 
-def contents_of(payload: bytes, *, plan: Plan, machine: str) -> Contents:
-    """What a message says under a plan; never raises.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamedPlan:
+    """A mapping made ready for one machine class, in formats where every value has one name."""
 
-    Args:
-        payload: The message's bytes.
-        plan: How its topic's messages are read.
-        machine: The machine that its topic speaks of; formats that name the machine inside pass over it.
-    """
-    return _of_one(decode(payload, plan=plan), machine=machine, machine_class=plan.machine_class)
+    machine_class: str
+    fields: tuple[FieldPlan, ...]
+    names: Mapping[str, int]
+    """Name in the message = position of the signal."""
+    time_unit: TimeUnit
 
 
-def _of_one(decoded: Decoded, *, machine: str, machine_class: str) -> Contents:
-    reading = Reading(machine, machine_class, decoded.observed_at_us, decoded.values)
-    return Contents((reading,) if decoded.values else (), decoded.fault, decoded.unknown)
+class Found(NamedTuple):
+    """The machine that a part of a message speaks of."""
+
+    machine: str
+    plan: NamedPlan
+
+
+Finder = Callable[[Mapping[str, str]], Found | MessageFault]
+"""Finds the machine by what a part of a message says of itself, e.g. its tags."""
+
+
+def plan_names(mapping: MappingSettings, *, machine_class: MachineClass) -> NamedPlan:
+    """Make a mapping ready for the signals of a class; signals without an own name in `fields` go by theirs."""
+    return NamedPlan(
+        machine_class=machine_class.name,
+        fields=field_plans(mapping, machine_class=machine_class),
+        names={
+            mapping.fields.get(signal.name, signal.name): index for index, signal in enumerate(machine_class.signals)
+        },
+        time_unit=mapping.time_unit,
+    )
+
+
+class Gathering:
+    """Gathers a message's values into readings: those of one machine and instant become one row."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[Found, int | None, list[Value]]] = []
+        self._newest: dict[tuple[str, int | None], int] = {}
+        self._refusals: list[Refusal] = []
+        self._lost = 0
+        self._unknown: dict[str, None] = {}
+
+    def refuse(self, reason: RejectionReason, detail: str, *, samples: int = 1) -> None:
+        """Note that so many samples cannot be taken."""
+        self._refusals.append((reason, detail))
+        self._lost += samples
+
+    def add(
+        self,
+        found: Found,
+        observed_at_us: int | None,
+        values: Iterable[tuple[str, object]],
+        *,
+        where: str,
+    ) -> None:
+        """Take the values that the mapping names; where it names none of them, that is a refusal.
+
+        Args:
+            found: The machine and how its values are read.
+            observed_at_us: Their device time [µs UTC].
+            values: Name and raw value, each.
+            where: The part of the message, for sentences.
+        """
+        strangers: list[str] = []
+        known = 0
+        for name, raw in values:
+            position = found.plan.names.get(name)
+            if position is None:
+                strangers.append(name)
+                continue
+            known += 1
+            value = value_of(raw, found.plan.fields[position])
+            if isinstance(value, tuple):
+                self.refuse(*value)
+            elif value is not None:
+                self._put(found, observed_at_us, position, value)
+        self._unknown |= dict.fromkeys(strangers)
+        if not known:
+            has = ", ".join(short(name) for name in strangers[:5]) or "no value at all"
+            wanted = ", ".join(list(found.plan.names)[:5])
+            detail = f"{where} has {has}; none of them is a field of class {found.plan.machine_class}, such as {wanted}"
+            self.refuse(RejectionReason.NO_FIELD, detail, samples=max(1, len(strangers)))
+
+    def contents(self) -> Contents:
+        """All that was gathered."""
+        fault = summary(self._refusals)
+        readings = tuple(
+            Reading(found.machine, found.plan.machine_class, observed_at_us, tuple(values))
+            for found, observed_at_us, values in self._rows
+        )
+        return Contents(readings, fault and fault._replace(samples=max(1, self._lost)), tuple(self._unknown))
+
+    def _put(self, found: Found, observed_at_us: int | None, position: int, value: Value) -> None:
+        key = (found.machine, observed_at_us)
+        number = self._newest.get(key)
+        if number is None or self._rows[number][2][position] is not None:
+            number = self._newest[key] = len(self._rows)
+            self._rows.append((found, observed_at_us, [None] * len(found.plan.fields)))
+        self._rows[number][2][position] = value

@@ -228,7 +228,7 @@ def test_bad_messages_are_set_aside_with_their_reason_and_free_their_slots(mosqu
     press = topic("L1-press0")
     sent = [
         (press, b'{"timestamp_ms": 1790000000000, "vibration', RejectionReason.NOT_JSON),
-        (press, b'{"timestamp_ms": 1790000000001, "vibration_mm_s": "2.1"}', RejectionReason.WRONG_TYPE),
+        (press, b'{"timestamp_ms": 1790000000001, "vibration_mm_s": "2,1"}', RejectionReason.WRONG_TYPE),
         (
             press,
             b'{"timestamp_ms": 1790000000002, "vibration_mm_s": NaN, "temperature_c": 3}',

@@ -46,8 +46,29 @@ def test_decode_takes_null_as_not_reported():
     assert decoded.fault is None
 
 
+@pytest.mark.parametrize("text", ["2.1", "21e-1", "2.10"])
+def test_decode_takes_a_number_written_as_text(text):
+    assert decode(message(vibration_mm_s=text), plan=DEFAULT).values[0] == 2.1
+
+
+@pytest.mark.parametrize("text", ["2,1", "0x2", " 2.1", "2.1 ", "", ".5", "1_000", "٢", "nan", "1" * 41])
+def test_decode_refuses_text_that_json_would_not_take_as_a_number(text):
+    decoded = decode(message(vibration_mm_s=text, temperature_c=20.5), plan=DEFAULT)
+    assert decoded.values == (None, 20.5, None, None)
+    assert decoded.fault.samples == 1
+
+
+def test_decode_translates_states_and_names_those_that_it_cannot():
+    states = plan(states={"state": {"4": "Execute", "true": "Execute", "run": "Execute"}})
+    for raw in (4, 4.0, True, "4", "run"):
+        assert decode(message(state=raw), plan=states).values[3] == "Execute"
+    assert decode(message(state="Idle"), plan=states).values[3] == "Idle"
+    assert "state is 9, which the mapping's states do not name" in decode(message(state=9), plan=states).fault.detail
+
+
 def test_decode_keeps_the_sound_fields_of_a_message_with_a_bad_one():
-    decoded = decode(message(vibration_mm_s="2.1", temperature_c=20.5, state=4), plan=DEFAULT)
+    strict = plan(text_numbers="reject")
+    decoded = decode(message(vibration_mm_s="2.1", temperature_c=20.5, state=4), plan=strict)
     assert decoded.values == (None, 20.5, None, None)
     assert decoded.fault.reason is RejectionReason.WRONG_TYPE
     assert decoded.fault.samples == 2
