@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import shutil
 import signal
 import socket
@@ -64,9 +63,7 @@ def test_recorded_fleet_ends_in_alerts_and_a_checked_plan(mosquitto: Any, shared
     assert "is current" in trained.stdout, trained.stdout + trained.stderr
 
     running = subprocess.Popen(
-        [sys.executable, "-m", "linewright", "run", "--site", str(site_folder)],
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        [sys.executable, "-m", "linewright", "run", "--site", str(site_folder)], stdout=subprocess.DEVNULL
     )
     try:
         wait_until(lambda: ingest_listens(status(site_folder)), limit_s=60)

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,16 @@ class Instance:
         return None
 
 
+@pytest.fixture
+def instance(mosquitto: Mosquitto, tmp_path: Path) -> Iterator[Instance]:
+    """An instance that is not started yet; whatever a failed test leaves running is ended."""
+    made = Instance(tmp_path / "site", broker_port=mosquitto.port)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.process.send_signal(signal.SIGTERM)
+        made.process.communicate(timeout=120)
+
+
 def wait_until(condition: Callable[[], bool], *, limit_s: float) -> None:
     deadline = time.monotonic() + limit_s
     while not condition():
@@ -84,8 +94,7 @@ def wait_until(condition: Callable[[], bool], *, limit_s: float) -> None:
         time.sleep(0.25)
 
 
-def test_killed_roles_come_back_and_nothing_is_lost(mosquitto: Mosquitto, tmp_path: Path) -> None:
-    instance = Instance(tmp_path / "site", broker_port=mosquitto.port)
+def test_killed_roles_come_back_and_nothing_is_lost(mosquitto: Mosquitto, instance: Instance) -> None:
     instance.start()  # the broker is away at the start
     wait_until(lambda: any(role["running"] for role in instance.status()[1]["roles"]), limit_s=60)
     code, early = instance.status()
@@ -115,9 +124,8 @@ def test_killed_roles_come_back_and_nothing_is_lost(mosquitto: Mosquitto, tmp_pa
     assert (line.in_flight, line.quarantined) == (0, 0)
 
 
-def test_supervisor_that_dies_leaves_no_role_behind(mosquitto: Mosquitto, tmp_path: Path) -> None:
+def test_supervisor_that_dies_leaves_no_role_behind(mosquitto: Mosquitto, instance: Instance) -> None:
     mosquitto.start()
-    instance = Instance(tmp_path / "site", broker_port=mosquitto.port)
     instance.start()
     assert instance.process is not None
     wait_until(lambda: instance.pid_of("work") is not None, limit_s=60)
