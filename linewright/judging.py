@@ -47,22 +47,22 @@ class Judge:
     events_read_to: datetime | None = None
 
     def refresh_models(self) -> None:
-        """Take the models that are current in the registry; None where a class has none yet."""
-        folder = self.site.data / "models"
+        """Take the models that are current in the registry; None where a class has none that loads."""
         for machine_class in self.site.plant.classes:
-            name, known = machine_class.name, self.models.get(machine_class.name)
-            if name not in self.models or current_version(name, folder=folder) != (known and known.version):
-                self.models[name] = self._load(name)
+            name = machine_class.name
+            try:
+                self._refresh(name)
+            except ConfigError as error:
+                if name not in self.broken:
+                    log.error("model_not_loaded", extra={"machine_class": name, "reason": str(error)})
+                self.broken.add(name)
+                self.models[name] = None
 
-    def _load(self, name: str) -> Model | None:
-        """The current model; one that does not load is told once, and the class's MTBF speaks meanwhile."""
-        try:
-            return load_current(name, folder=self.site.data / "models")
-        except ConfigError as error:
-            if name not in self.broken:
-                log.error("model_not_loaded", extra={"machine_class": name, "reason": str(error)})
-            self.broken.add(name)
-            return None
+    def _refresh(self, name: str) -> None:
+        folder, known = self.site.data / "models", self.models.get(name)
+        if name not in self.models or current_version(name, folder=folder) != (known and known.version):
+            self.models[name] = load_current(name, folder=folder)
+            self.broken.discard(name)
 
 
 def assess_plant(work: Judge, *, now: datetime) -> tuple[Alert, ...]:
