@@ -83,6 +83,8 @@ class Gathering:
         self._refusals: list[Refusal] = []
         self._lost = 0
         self._unknown: dict[str, None] = {}
+        self._known = 0
+        self._expected: tuple[str, NamedPlan] | None = None
 
     def refuse(self, reason: RejectionReason, detail: str, *, samples: int = 1) -> None:
         """Note that so many samples cannot be taken."""
@@ -90,43 +92,37 @@ class Gathering:
         self._lost += samples
 
     def add(
-        self,
-        found: Found,
-        observed_at_us: int | None,
-        values: Iterable[tuple[str, object]],
-        *,
-        where: str,
+        self, found: Found, observed_at_us: int | None, values: Iterable[tuple[str, object]], *, where: str
     ) -> None:
-        """Take the values that the mapping names; where it names none of them, that is a refusal.
+        """Take the values that the mapping names, and remember the names of the others.
 
         Args:
             found: The machine and how its values are read.
             observed_at_us: Their device time [µs UTC].
             values: Name and raw value, each.
-            where: The part of the message, for sentences.
+            where: What holds them, for sentences.
         """
-        strangers: list[str] = []
-        known = 0
+        self._expected = where, found.plan
         for name, raw in values:
             position = found.plan.names.get(name)
             if position is None:
-                strangers.append(name)
+                self._unknown[name] = None
                 continue
-            known += 1
+            self._known += 1
             value = value_of(raw, found.plan.fields[position])
             if isinstance(value, tuple):
                 self.refuse(*value)
             elif value is not None:
                 self._put(found, observed_at_us, position, value)
-        self._unknown |= dict.fromkeys(strangers)
-        if not known:
-            has = ", ".join(short(name) for name in strangers[:5]) or "no value at all"
-            wanted = ", ".join(list(found.plan.names)[:5])
-            detail = f"{where} has {has}; none of them is a field of class {found.plan.machine_class}, such as {wanted}"
-            self.refuse(RejectionReason.NO_FIELD, detail, samples=max(1, len(strangers)))
 
     def contents(self) -> Contents:
-        """All that was gathered."""
+        """All that was gathered; where the mapping names nothing of it, that is a fault."""
+        if self._expected is not None and not self._known:
+            where, plan = self._expected
+            has = ", ".join(short(name) for name in list(self._unknown)[:5]) or "no value at all"
+            wanted = ", ".join(list(plan.names)[:5])
+            detail = f"{where} has {has}; none of them is a field of class {plan.machine_class}, such as {wanted}"
+            self.refuse(RejectionReason.NO_FIELD, detail, samples=max(1, len(self._unknown)))
         fault = summary(self._refusals)
         readings = tuple(
             Reading(found.machine, found.plan.machine_class, observed_at_us, tuple(values))

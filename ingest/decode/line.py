@@ -100,7 +100,7 @@ def _take(line: re.Match[str], number: int, plan: LinePlan, gathering: Gathering
             detail = f"line {number}: {short(key)} is neither a number, nor true or false, nor text in quotes"
             gathering.refuse(RejectionReason.WRONG_TYPE, detail)
         values.append((name, None if value is _BAD else value))
-    gathering.add(found, observed_at_us, values, where=f"line {number}")
+    gathering.add(found, observed_at_us, values, where="the message")
 
 
 def _plain(text: str) -> str:

@@ -18,7 +18,7 @@ from plant.signals import RejectionReason
 _BAD: Final = 0x8000_0000
 """Severity bit of a status code."""
 _INT64: Final = frozenset({8, 9, "Int64", "UInt64"})
-_SILENT: Final = frozenset(
+_SILENT: Final = tuple(
     f"ua-{kind}" for kind in ("keepalive", "metadata", "status", "connection", "application", "endpoints")
 )
 """Kinds of messages that carry no values."""
@@ -91,14 +91,11 @@ def _data_set(
         observed_at_us = _time(stamp if own_stamp is None else own_stamp)
         if isinstance(observed_at_us, str):
             if name in found.plan.names:
-                gathering.refuse(RejectionReason.BAD_TIME, f"{name[:100]}: {observed_at_us}")
+                gathering.refuse(RejectionReason.BAD_TIME, f"{short(name)}: {observed_at_us}")
         else:
             by_time.setdefault(observed_at_us, []).append((name, value))
-    known = {name for values in by_time.values() for name, _ in values if name in found.plan.names}
     for observed_at_us, values in by_time.items():
-        # fields that no signal is mapped to are a fault only where the whole data set has no other
-        if not known or any(name in known for name, _ in values):
-            gathering.add(found, observed_at_us, values, where="the data set message")
+        gathering.add(found, observed_at_us, values, where="the data set message")
 
 
 def _value(raw: object) -> tuple[object, object]:

@@ -89,7 +89,7 @@ def decode_metrics(payload: bytes, *, plan: MetricsPlan, machine: str) -> Conten
             gathering.refuse(RejectionReason.BAD_TIME, f"metric {number} ({short(name)}): {problem}")
         else:
             at_us = around if observed_at_us is None else observed_at_us
-            gathering.add(found, at_us, [(name, value)], where=f"metric {number}")
+            gathering.add(found, at_us, [(name, value)], where="the message")
     return gathering.contents()
 
 

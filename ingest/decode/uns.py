@@ -31,9 +31,8 @@ def decode_tag(payload: bytes, *, plan: TagPlan) -> Contents:
     gathering = Gathering()
     if isinstance(document, MessageFault):
         return Contents((), document)
-    where = f"the topic's tag {plan.tag!r}"
     if isinstance(document, (bool, int, float, str)):
-        gathering.add(plan.found, None, [(plan.tag, document)], where=where)
+        gathering.add(plan.found, None, [(plan.tag, document)], where="the topic's tag")
         return gathering.contents()
     if not isinstance(document, dict):
         detail = f'the message is {kind_of(document)}; it must be an object like {{"timestamp_ms": 0, "value": 1.5}}'
@@ -45,7 +44,7 @@ def decode_tag(payload: bytes, *, plan: TagPlan) -> Contents:
     values = [(plan.tag, value)]
     if value is ABSENT:
         values = [(f"{plan.tag}/{key}", each) for key, each in document.items() if key not in plan.time_path[:1]]
-    gathering.add(plan.found, observed_at_us, values, where=where)
+    gathering.add(plan.found, observed_at_us, values, where="the topic's tag")
     return gathering.contents()
 
 
