@@ -46,6 +46,9 @@ def test_wheel_brings_every_room_and_its_files(installed: Path, tmp_path: Path) 
     for line in run.stdout.splitlines():
         assert Path(line).is_relative_to(installed.parent), f"{line} is not from the wheel"
         assert (Path(line).parent / "py.typed").exists()
+    shell = Path(run.stdout.splitlines()[0]).parent
+    assert (shell / "console" / "assets" / "console.css").exists()
+    assert (shell / "settings" / "template.toml").exists()
 
 
 def test_command_writes_and_examines_a_site_from_another_folder(installed: Path, tmp_path: Path) -> None:
