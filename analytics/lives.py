@@ -52,15 +52,17 @@ class Life:
     """Life units that one row adds."""
     cycle_h: float = 1.0
     """Hours of one life unit [h]."""
+    unread_units: float = 0.0
+    """Life units between the last reading and the end of the life."""
 
     def __len__(self) -> int:
         return len(self.observed_at_us)
 
     @property
     def remaining_units(self) -> NDArray[np.float64]:
-        """Life units from each row to the last one, which is the failure or the end of observation. (time,)"""
+        """Life units from each row to the failure or the end of observation. (time,)"""
         last = self.age_units[-1] if len(self) else 0.0
-        return np.asarray(last - self.age_units)
+        return np.asarray(last + self.unread_units - self.age_units)
 
 
 def truncated(life: Life, *, rows: int) -> Life:
@@ -71,6 +73,7 @@ def truncated(life: Life, *, rows: int) -> Life:
         age_units=life.age_units[:rows],
         values=life.values[:rows],
         failed=life.failed and rows >= len(life),
+        unread_units=life.unread_units if rows >= len(life) else 0.0,
     )
 
 
@@ -162,27 +165,35 @@ def _cut(readings: Life, first: int, end: int, failure: Renewal | None) -> Life:
 
 
 def _operating_readings(window: Window, machine_class: MachineClass) -> Life:
-    """All rows of a window in which the machine operated, as one running life."""
+    """All rows of a window in which the machine operated throughout, as one running life.
+
+    A step that the machine ended in Execute adds to its age. Its readings count only where the step before ended in
+    Execute as well: otherwise they mix work with a setup or a stop, and would look like a machine that got better.
+    """
     watched = watched_signals(machine_class)
     empty = np.full(len(window), np.nan)
     columns = [np.asarray(window.values.get(signal.name, empty), dtype=np.float64) for signal in watched]
     values = np.column_stack(columns) if columns else np.empty((len(window), 0))
     state = machine_class.signal(SignalRole.STATE)
-    operates = ~np.isnan(values).all(axis=1)
+    reported = ~np.isnan(values).all(axis=1)
+    operates, purely = reported, reported
     row_units = 1.0
     if state is not None and state.name in window.states:
         if window.step is None:
             raise ValueError(f"{window.machine}: read it at a step of {machine_class.assess_step}, not raw")
-        operates &= _held(window.states[state.name]) == MachineState.EXECUTE.value
+        executes = _held(window.states[state.name]) == MachineState.EXECUTE.value
+        operates = reported & executes
+        purely = operates & np.concatenate([executes[:1], executes[:-1]])
         row_units = window.step.total_seconds() / 3600 / machine_class.cycle_h
-    rows = np.flatnonzero(operates)
+    rows = np.flatnonzero(purely)
+    age_rows = np.cumsum(operates)[rows].astype(np.float64)
     return Life(
         machine=window.machine,
         machine_class=machine_class.name,
         signals=tuple(signal.name for signal in watched),
         settings=tuple(signal.name for signal in watched if signal.role is SignalRole.SETTING),
         observed_at_us=window.observed_at[rows],
-        age_units=np.arange(len(rows), dtype=np.float64) * row_units,
+        age_units=age_rows * row_units,
         values=values[rows],
         failed=False,
         row_units=row_units,

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analytics.lives import Renewal, current_lives, lives_from_windows, renewals_in, truncated, watched_signals
 from plant.assets import MachineClass, Signal, SignalKind, SignalRole
@@ -66,11 +68,26 @@ def test_recorded_renewals_bring_the_failure_mode():
 
 
 def test_a_life_ages_only_while_the_machine_executes():
-    states = ["Execute", None, "Idle", None, "Execute", "Held", "Execute"]
-    (life,) = lives_from_windows({"L1-mill": window(7, states=states)}, machine_class=MILL)
-    assert life.values[:, 0].tolist() == [0.0, 1.0, 4.0, 6.0]  # a state holds until the next report
-    assert life.age_units[-1] == pytest.approx(3 / 6)  # hours of operation
-    assert life.remaining_units.tolist() == pytest.approx([0.5, 2 / 6, 1 / 6, 0.0])
+    states = ["Execute", None, "Idle", None, "Execute", None, "Held", "Execute", "Execute"]
+    (life,) = lives_from_windows({"L1-mill": window(9, states=states)}, machine_class=MILL)
+    assert life.age_units.tolist() == pytest.approx([0.0, 1 / 6, 3 / 6, 5 / 6])  # hours of operation
+    assert life.remaining_units.tolist() == pytest.approx([5 / 6, 4 / 6, 2 / 6, 0.0])
+
+
+def test_steps_in_which_a_machine_started_age_it_but_do_not_speak():
+    states = ["Execute", None, "Idle", None, "Execute", None, "Held", "Execute", "Execute"]
+    (life,) = lives_from_windows({"L1-mill": window(9, states=states)}, machine_class=MILL)
+    assert life.values[:, 0].tolist() == [0.0, 1.0, 5.0, 8.0]  # a state holds until the next report
+
+
+@given(states=st.lists(st.sampled_from(["Execute", "Idle", None]), min_size=1, max_size=40), cut=st.integers(1, 40))
+def test_readings_of_a_life_do_not_change_when_more_arrive(states, cut):
+    cut = min(cut, len(states))
+    (whole,) = lives_from_windows({"L1-mill": window(len(states), states=states)}, machine_class=MILL)
+    (begun,) = lives_from_windows({"L1-mill": window(cut, states=states[:cut])}, machine_class=MILL)
+    np.testing.assert_array_equal(whole.values[: len(begun)], begun.values)
+    np.testing.assert_array_equal(whole.age_units[: len(begun)], begun.age_units)
+    np.testing.assert_array_equal(whole.observed_at_us[: len(begun)], begun.observed_at_us)
 
 
 def test_a_class_without_states_ages_one_unit_a_reading():
