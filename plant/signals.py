@@ -128,6 +128,8 @@ class Aggregation(StrEnum):
     MIN = "min"
     MAX = "max"
     SUM = "sum"
+    INTEGRAL = "integral"
+    """Over time [unit x h]; a value holds until the next one, but no longer than three periods of its signal."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

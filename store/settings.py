@@ -18,9 +18,9 @@ class StoreSettings(BaseModel):
     """Rows per machine class that are still recognised as duplicates at once after they were sealed; more than the
     broker may have in flight. Older ones are recognised at the next sealing."""
     merge_segments: int = Field(default=8, ge=2)
-    """So many segments of like size become one; fewer mean fewer files and more writing."""
-    segment_rows: int = Field(default=250_000, ge=1)
-    """Largest segment made by merging [row]; bounds the memory that merging takes."""
+    """So many late segments of a window are worth compacting it again; before a window is over, eight times as many."""
+    compact_after_s: float = Field(default=600.0, ge=0)
+    """A window (6 h, then a day) is compacted so much plant time after its end, when most late data is there [s]."""
     unlink_after_s: float = Field(default=60.0, ge=0)
     """A file is deleted so long after it left the manifest; readers finish within [s]."""
     last_values_every_s: float = Field(default=1.0, ge=0)

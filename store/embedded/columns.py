@@ -6,11 +6,12 @@ float64, or dictionary text for states and events; null where nothing was report
 """
 
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -37,6 +38,8 @@ class ClassColumns:
     counters: frozenset[str]
     texts: tuple[str, ...]
     """States and events."""
+    hold_us: Mapping[str, int] = field(default_factory=dict)
+    """How long the value of a number holds unless a newer one comes: three periods of its signal [µs]."""
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -56,12 +59,15 @@ def columns_of(machine_class: MachineClass) -> ClassColumns:
         numbers=tuple(signal.name for signal in machine_class.signals if signal.kind not in text_kinds),
         counters=frozenset(signal.name for signal in machine_class.signals if signal.kind is SignalKind.COUNTER),
         texts=tuple(signal.name for signal in machine_class.signals if signal.kind in text_kinds),
+        hold_us={signal.name: round(3e6 * signal.period.total_seconds()) for signal in machine_class.signals},
     )
 
 
 def as_text(column: Any) -> Any:
     """A column of strings as one dictionary-encoded array."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_floating(array.type):  # it was a number before the plant's description changed
+        array = array.cast(pa.string())
     if isinstance(array, pa.ChunkedArray):  # a zero-chunk column stays chunked in some releases
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], pa.string())
     if not pa.types.is_dictionary(array.type):
@@ -70,7 +76,10 @@ def as_text(column: Any) -> Any:
 
 
 def as_numbers(column: Any) -> NDArray[np.float64]:
-    """A numeric column with NaN for null."""
+    """A numeric column with NaN for null, and for text that is no number where the signal was text before."""
+    if pa.types.is_dictionary(column.type) or pa.types.is_string(column.type):
+        words = pd.Series(column.to_pylist(), dtype=object)
+        return np.asarray(pd.to_numeric(words, errors="coerce"), dtype=np.float64)
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
@@ -157,9 +166,23 @@ def without(table: Any, cells: dict[int, list[str]]) -> Any:
 
 
 def together(tables: Sequence[Any]) -> Any:
-    """Tables of one class as one, each column in one piece; columns that some lack are null there."""
+    """Tables of one class as one, each column in one piece; columns that some lack are null there.
+
+    A signal that is text in some and a number in others, since the plant's description changed, becomes text: that
+    loses nothing, and reading turns it into what it is today.
+    """
+    texts = {part.name for table in tables for part in table.schema if pa.types.is_dictionary(part.type)}
+    tables = [_with_texts(table, texts) for table in tables]
     table = pa.concat_tables(tables, promote_options="default")
     return table.unify_dictionaries().combine_chunks()
+
+
+def _with_texts(table: Any, texts: set[str]) -> Any:
+    """The table with some columns as text."""
+    for place, part in enumerate(table.schema):
+        if part.name in texts and not pa.types.is_dictionary(part.type):
+            table = table.set_column(place, part.name, as_text(table[place]))
+    return table
 
 
 def packed(table: Any) -> bytes:

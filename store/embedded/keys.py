@@ -91,10 +91,14 @@ class RecentKeys:
         """All rows known so far are sealed now; forget the oldest as long as the window stays full."""
         self._join_loose()
         self._sealed_tables = len(self._tables)
-        held = sum(len(table) for table in self._tables)
+        held, before = sum(len(table) for table in self._tables), len(self._tables)
         while self._sealed_tables and held - len(self._tables[0]) >= self._window_rows:
             held -= len(self._tables[0])
-            self._forget_oldest()
+            self._bases.popleft()
+            self._tables.popleft()
+            self._sealed_tables -= 1
+        if len(self._tables) < before:
+            self._index_again()
 
     def _values(self, hashes: Iterable[int]) -> dict[Key, Values]:
         """What the newest row of each key holds, by the key it really has."""
@@ -121,20 +125,13 @@ class RecentKeys:
             self._bases.append(bases[-1])
         self._loose_tables = 0
 
-    def _forget_oldest(self) -> None:
-        base, table = self._bases.popleft(), self._tables.popleft()
-        self._sealed_tables -= 1
-        if not self._tables:
-            self._rows.clear()
-            self._merged.clear()
-            return
-        end = base + len(table)
-        for key in _hashed(table)[1]:
-            if base <= self._rows.get(key, -1) < end:
-                del self._rows[key]
-        for machine, at in list(self._merged):
-            if _hash_of(machine, at) not in self._rows:
-                del self._merged[machine, at]
+    def _index_again(self) -> None:
+        """After most was forgotten: what is left is little."""
+        self._rows.clear()
+        for base, table in zip(self._bases, self._tables, strict=True):
+            rows, hashes = _hashed(table)
+            self._rows.update(zip(hashes, (row + base for row in rows), strict=True))
+        self._merged = {key: values for key, values in self._merged.items() if _hash_of(*key) in self._rows}
 
 
 def _hashed(table: Any) -> tuple[Iterable[int], list[int]]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from plant.signals import LastValue
-from store.embedded.columns import TEXT, ClassColumns, as_text, machine_codes, packed, unpacked
+from store.embedded.columns import TEXT, ClassColumns, as_numbers, as_text, machine_codes, packed, unpacked
 
 NEVER: Final = np.int64(-(2**63))
 """`observed_at` of what was not reported yet."""
@@ -72,7 +72,9 @@ class LastValues:
             if signal in named
         }
         rows, numeric = order[ends], len(newest.columns.numbers)
-        full = [index for index, column in columns.items() if index < numeric and column.null_count == 0]
+        full = [
+            i for i, column in columns.items() if i < numeric and column.type == pa.float64() and not column.null_count
+        ]
         if full:
             _take_all(
                 newest, places, full, [columns[index].to_numpy()[rows] for index in full], observed, received, rows
@@ -173,7 +175,7 @@ def _take_one(
     newest.observed[found, index], newest.received[found, index] = observed[rows], received[rows]
     numeric = len(newest.columns.numbers)
     if index < numeric:
-        newest.numbers[found, index] = column.to_numpy(zero_copy_only=False)[rows]
+        newest.numbers[found, index] = as_numbers(column)[rows]
     else:
         newest.texts[found, index - numeric] = _words(column, rows)
 

@@ -20,6 +20,11 @@ from store.embedded.migration import from_format_1
 FORMAT: Final = 2
 """`PRAGMA user_version` of hot.db. 2: checksums, rollups, last values by class, bodies under one lz4 block."""
 
+WINDOW_US: Final = 6 * 3_600_000_000
+"""Sealed files never cross a border of such windows of `observed_at`, which compaction makes one file each [µs]."""
+ROLLUPS: Final = "../rollups/"
+"""Where rollups are, relative to `segments/`: beside it, so that `segments/<class>/*.parquet` are readings only."""
+
 TABLES: Final = """
 CREATE TABLE batches (            -- readings not sealed yet: one row per batch and machine class
   id INTEGER PRIMARY KEY AUTOINCREMENT, class TEXT NOT NULL, run TEXT NOT NULL, filters TEXT NOT NULL,
@@ -29,7 +34,7 @@ CREATE TABLE segments (           -- the manifest: a file counts only while it i
   id INTEGER PRIMARY KEY AUTOINCREMENT, class TEXT NOT NULL, file TEXT NOT NULL UNIQUE, level INTEGER NOT NULL,
   row_count INTEGER NOT NULL, byte_count INTEGER NOT NULL, start_us INTEGER NOT NULL, end_us INTEGER NOT NULL,
   received_us INTEGER NOT NULL, ranges TEXT NOT NULL, checksum TEXT NOT NULL DEFAULT '',
-  rollups TEXT NOT NULL DEFAULT '[]');
+  rollups TEXT NOT NULL DEFAULT '{}');
 CREATE TABLE retired (file TEXT PRIMARY KEY, left_us INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE runs (
   number INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL UNIQUE, started_us INTEGER NOT NULL, ended_us INTEGER);

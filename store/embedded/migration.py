@@ -10,7 +10,8 @@ from store.embedded.last_values import persisted_form
 
 FROM_1: Final = (
     "ALTER TABLE segments ADD COLUMN checksum TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE segments ADD COLUMN rollups TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE segments ADD COLUMN rollups TEXT NOT NULL DEFAULT '{}'",
+    "UPDATE segments SET level = 0",
     "CREATE TABLE newest (class TEXT PRIMARY KEY, body BLOB NOT NULL)",
     "CREATE TABLE damaged (file TEXT PRIMARY KEY, class TEXT NOT NULL, row_count INTEGER NOT NULL, "
     "start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, why TEXT NOT NULL, found_us INTEGER NOT NULL)",

@@ -1,10 +1,12 @@
 """Reading an embedded store, from any number of processes, also while it is being written."""
 
+import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from plant.assets import Plant
 from plant.clock import microseconds
@@ -14,13 +16,12 @@ from store.embedded import last_values, ledger, quarantine
 from store.embedded.columns import KEYS, ClassColumns, columns_of, together, unpacked
 from store.embedded.layout import open_hot_to_read, reaching
 from store.embedded.quarantine import QuarantinedMessage
-from store.embedded.segments import Segment, manifest, read_segment
-from store.embedded.windows import (
-    Frame,
-    raw_window,
-    readings_by_machine,
-    stepped_window,
-)
+from store.embedded.rolled_read import RolledRead, Source, grain_for, settled_windows
+from store.embedded.segments import Damaged, Gone, Segment, manifest, read_segment
+from store.embedded.windows import Frame, aggregation_of, raw_window, readings_by_machine, stepped_window
+
+log = logging.getLogger(__name__)
+Found = TypeVar("Found")
 
 ATTEMPTS = 3
 """A read that took longer than files are kept after leaving the manifest starts again, so often."""
@@ -43,6 +44,7 @@ class EmbeddedReader:
         self._columns = {machine_class.name: columns_of(machine_class) for machine_class in plant.classes}
         self._lock = threading.Lock()
         self._hot: dict[str, tuple[list[int], Any]] = {}
+        self._damaged: set[str] = set()
         with reaching(folder):
             self._connection = open_hot_to_read(folder)
 
@@ -123,6 +125,7 @@ class EmbeddedReader:
                 name=name,
                 numbers=tuple(signal for signal in each.numbers if signal in signals),
                 counters=each.counters,
+                hold_us=each.hold_us,
                 texts=tuple(signal for signal in each.texts if signal in signals),
             )
             for name, each in columns.items()
@@ -132,40 +135,71 @@ class EmbeddedReader:
         self, machines: list[str], columns: ClassColumns, frame: Frame, aggregation: Aggregations
     ) -> dict[str, Window]:
         with reaching(self._folder):
-            table = self._table(machines, columns, frame)
-        found = {} if table is None else readings_by_machine(table, machines=machines, columns=columns, frame=frame)
+            return self._trying(lambda: self._windows(machines, columns, frame, aggregation))
+
+    def _windows(
+        self, machines: list[str], columns: ClassColumns, frame: Frame, aggregation: Aggregations
+    ) -> dict[str, Window]:
+        start_us, end_us = microseconds(frame.start), microseconds(frame.end)
+        hows = {name: aggregation_of(name, columns, aggregation) for name in columns.numbers}
+        integrals = frame.step is not None and Aggregation.INTEGRAL in hows.values()
+        before_us = max(columns.hold_us[name] for name in columns.numbers) if integrals else 0
+        segments, hot = self._view(columns.name, start_us - before_us, end_us)
+        if (grain_s := grain_for(frame)) is not None:
+            settled = settled_windows(segments, hot, columns=self._columns[columns.name], frame=frame, grain_s=grain_s)
+            if settled:
+                rolled_up = RolledRead(
+                    machines=machines, columns=columns, frame=frame, hows=hows, grain_s=grain_s, before_us=before_us
+                )
+                return rolled_up.windows(self._folder, settled, self._source(segments, hot, columns))
+        table = self._source(segments, hot, columns)(machines, start_us - before_us, end_us)
+        found = (
+            {}
+            if table is None
+            else readings_by_machine(table, machines=machines, columns=columns, frame=frame, before_us=before_us)
+        )
         if frame.step is None:
             return {m: raw_window(m, found.get(m), frame, columns=columns) for m in machines}
         return {m: stepped_window(m, found.get(m), frame, columns=columns, aggregation=aggregation) for m in machines}
 
-    def _table(self, machines: list[str], columns: ClassColumns, frame: Frame) -> Any | None:
-        """All rows that may be in the frame, oldest writing first."""
-        for attempt in range(ATTEMPTS):
-            segments, hot = self._view(columns.name, frame)
+    def _trying(self, read: Callable[[], Found]) -> Found:
+        """Once more when a file went away meanwhile, and without a file that is damaged."""
+        attempt = 0
+        while True:
             try:
-                return self._gather(segments, hot, machines, columns, frame)
-            except FileNotFoundError:
-                if attempt == ATTEMPTS - 1:
-                    raise
-        return None
+                return read()
+            except Gone as damage:
+                attempt += 1
+                if attempt >= ATTEMPTS:
+                    self._leave_out(damage)
+            except Damaged as damage:
+                self._leave_out(damage)
 
-    def _gather(
-        self, segments: list[Segment], hot: Any | None, machines: list[str], columns: ClassColumns, frame: Frame
-    ) -> Any | None:
-        ranges = {machine: (microseconds(frame.start), microseconds(frame.end) - 1) for machine in machines}
+    def _leave_out(self, damage: Damaged) -> None:
+        """Serve the rest; the writer sets the file aside when it comes across it."""
+        self._damaged.add(damage.file)
+        log.warning("segment_damaged", extra={"file": damage.file, "rows": damage.segment.rows, "why": damage.why})
+
+    def _source(self, segments: list[Segment], hot: Any | None, columns: ClassColumns) -> Source:
+        """What gives the rows of some machines in [start, end) of this view, oldest writing first; None: none."""
         signals = frozenset(columns.signals)
-        tables = [
-            table
-            for segment in segments
-            for table in read_segment(self._folder, segment, ranges=ranges, signals=signals)
-        ]
-        if hot is not None:
-            tables.append(hot.select([name for name in hot.column_names if name in KEYS or name in signals]))
-        return together(tables) if tables else None
 
-    def _view(self, machine_class: str, frame: Frame) -> tuple[list[Segment], Any | None]:
-        """Manifest and hot rows of one read transaction."""
-        start_us, end_us = microseconds(frame.start), microseconds(frame.end)
+        def rows(machines: Sequence[str], start_us: int, end_us: int) -> Any | None:
+            ranges = dict.fromkeys(machines, (start_us, end_us - 1))
+            tables = [
+                table
+                for segment in segments
+                if segment.start_us < end_us and segment.end_us >= start_us
+                for table in read_segment(self._folder, segment, ranges=ranges, signals=signals)
+            ]
+            if hot is not None:
+                tables.append(hot.select([name for name in hot.column_names if name in KEYS or name in signals]))
+            return together(tables) if tables else None
+
+        return rows
+
+    def _view(self, machine_class: str, start_us: int, end_us: int) -> tuple[list[Segment], Any | None]:
+        """Manifest and hot rows of one read transaction; of a damaged file there is nothing."""
         with self._lock:
             self._connection.execute("BEGIN")
             try:
@@ -174,6 +208,12 @@ class EmbeddedReader:
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("COMMIT")
+        if self._damaged:
+            sound = [segment for segment in segments if segment.file not in self._damaged]
+            segments = [
+                replace(s, rollups={grain: f for grain, f in s.rollups.items() if f not in self._damaged})
+                for s in sound
+            ]
         return segments, hot
 
     def _hot_rows(self, machine_class: str) -> Any | None:

@@ -1,9 +1,10 @@
-"""From hot rows to sealed segments, and from many small segments to few.
+"""From hot rows to sealed segments.
 
 A file is written and synced first; then ONE transaction enters it in the manifest and deletes the rows it replaces. A
 crash before leaves an orphan that the next open removes, a crash after leaves nothing to do.
 """
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,16 @@ from store.embedded import ledger
 from store.embedded.columns import ORIGIN, machine_codes, together, without
 from store.embedded.hot import HotBatch, hot_batches
 from store.embedded.keys import RecentKeys
-from store.embedded.layout import segment_path, transaction
+from store.embedded.layout import ROLLUPS, WINDOW_US, segment_path, transaction
 from store.embedded.segments import (
-    Segment,
     enter,
     in_order,
     manifest,
     ranges_of,
     read_segment,
     read_whole,
-    retire,
     write_segment,
 )
-from store.settings import StoreSettings
 
 
 def seal_class(connection: sqlite3.Connection, folder: Path, machine_class: str) -> int:
@@ -45,36 +43,17 @@ def seal_class(connection: sqlite3.Connection, folder: Path, machine_class: str)
     moves = _moves(batches, hot, kept, known)
     table = in_order(kept.drop_columns([*ORIGIN, "batch"]))
     number = next_number(connection)
-    file = write_segment(folder, table, machine_class=machine_class, number=number) if len(table) else ""
+    files = [
+        write_segment(folder, part, machine_class=machine_class, number=number + index)
+        for index, part in enumerate(_by_window(table))
+    ]
     with transaction(connection):
-        if file:
-            enter(connection, table, folder=folder, file=file, number=number, machine_class=machine_class, level=0)
+        for index, file in enumerate(files):
+            enter(connection, file, number=number + index, machine_class=machine_class, level=0)
         connection.execute("DELETE FROM batches WHERE class = ? AND id <= ?", (machine_class, batches[-1].number))
         for (run, name), (messages, samples) in moves.items():
             ledger.reclassify(connection, run, name, messages=messages, samples=samples)
     return len(table)
-
-
-def merge_class(
-    connection: sqlite3.Connection, folder: Path, machine_class: str, *, settings: StoreSettings, wall_us: int
-) -> int:
-    """Merge segments of like size once there are enough of them; returns how many became one.
-
-    The newest sealed segment is left out, so that opening finds the newest rows in a small file.
-    """
-    segments = manifest(connection, machine_class)
-    newest = max((segment.number for segment in segments if segment.level == 0), default=-1)
-    for level in sorted({segment.level for segment in segments}):
-        alike = [
-            segment
-            for segment in segments
-            if segment.level == level and segment.number != newest and segment.rows < settings.segment_rows
-        ]
-        chosen = _within(alike, settings.segment_rows)
-        if len(alike) >= settings.merge_segments and len(chosen) > 1:
-            _merge(connection, folder, machine_class, chosen, level=level + 1, wall_us=wall_us)
-            return len(chosen)
-    return 0
 
 
 def unlink_retired(connection: sqlite3.Connection, folder: Path, *, before_us: int) -> int:
@@ -93,7 +72,10 @@ def unlink_retired(connection: sqlite3.Connection, folder: Path, *, before_us: i
 def remove_orphans(connection: sqlite3.Connection, folder: Path) -> list[str]:
     """Delete files that neither the manifest nor the waiting list names: what a crash left half done."""
     named = {file for (file,) in connection.execute("SELECT file FROM segments UNION SELECT file FROM retired")}
+    for (rollups,) in connection.execute("SELECT rollups FROM segments"):
+        named |= set((json.loads(rollups) or {}).values())
     found = {f"{path.parent.name}/{path.name}": path for path in segment_path(folder, "").glob("*/*.parquet")}
+    found |= {f"{ROLLUPS}{path.parent.name}/{path.name}": path for path in segment_path(folder, ROLLUPS).glob("*/*.*")}
     orphans = sorted(set(found) - named)
     for file in orphans:
         found[file].unlink(missing_ok=True)
@@ -116,34 +98,6 @@ def next_number(connection: sqlite3.Connection) -> int:
     return 1 if row is None else int(row[0]) + 1
 
 
-def _merge(
-    connection: sqlite3.Connection,
-    folder: Path,
-    machine_class: str,
-    segments: list[Segment],
-    *,
-    level: int,
-    wall_us: int,
-) -> None:
-    table = in_order(read_whole(folder, segments))
-    number = next_number(connection)
-    file = write_segment(folder, table, machine_class=machine_class, number=number)
-    with transaction(connection):
-        enter(connection, table, folder=folder, file=file, number=number, machine_class=machine_class, level=level)
-        for segment in segments:
-            retire(connection, segment, wall_us=wall_us)
-
-
-def _within(segments: list[Segment], rows: int) -> list[Segment]:
-    """The oldest segments, as many as fit into so many rows, at least two."""
-    chosen: list[Segment] = []
-    for segment in sorted(segments, key=lambda segment: (segment.start_us, segment.number)):
-        if len(chosen) >= 2 and sum(part.rows for part in chosen) + segment.rows > rows:
-            break
-        chosen.append(segment)
-    return chosen
-
-
 def _known_before(connection: sqlite3.Connection, folder: Path, machine_class: str, hot: Any) -> dict[int, list[str]]:
     """Cells of the hot rows that sealed segments hold already: row to signals."""
     ranges = ranges_of(in_order(hot.select(["machine", "observed_at", "received_at"])))
@@ -160,6 +114,12 @@ def _known_before(connection: sqlite3.Connection, folder: Path, machine_class: s
     keys = RecentKeys(window_rows=len(known))
     keys.add(known, keys.compare(known).merged)
     return keys.compare(hot).duplicates
+
+
+def _by_window(table: Any) -> list[Any]:
+    """Sorted rows parted where compaction parts them, so that each file belongs to one window of time."""
+    window = table["observed_at"].to_numpy() // WINDOW_US
+    return [table.filter(pa.array(window == one)).combine_chunks() for one in np.unique(window)]
 
 
 def _moves(

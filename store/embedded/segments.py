@@ -1,14 +1,16 @@
-"""Sealed readings: Parquet files, one row group per machine, and their rows in the manifest.
+"""Sealed readings: Parquet files, a row group per machine or few of them, and their rows in the manifest.
 
 Source: Apache Parquet format, "Encodings": BYTE_STREAM_SPLIT for noise and counters, dictionary for quantised values,
 DELTA_BINARY_PACKED for times.
 """
 
+import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +23,10 @@ from plant.clock import instant
 from store.embedded.columns import KEYS, machine_codes, signals_in, together
 from store.embedded.layout import class_folder, segment_path, sync_folder
 
-ROW_GROUP_ROWS: Final = 20_000
+ROW_GROUP_ROWS: Final = 21_600
+"""Rows of one machine in a row group: 6 h at 1 Hz; less to decode for a short look back, more for size."""
+GROUP_ROWS_AT_LEAST: Final = 5_000
+"""Machines with fewer rows share a row group; each group costs as much as some thousand values."""
 DICTIONARY_BELOW: Final = 0.3
 """Ratio of distinct values below which a column is dictionary-encoded [0..1]."""
 PROBE_ROWS: Final = 4_096
@@ -37,13 +42,50 @@ class Segment:
     number: int
     machine_class: str
     file: str
+    """Relative to `segments/`."""
     level: int
-    """How often its rows were merged."""
+    """0: as sealed; then how far it was compacted, see `store.embedded.compaction`."""
     rows: int
+    bytes: int
     start_us: int
     end_us: int
     """Last `observed_at`, included."""
     ranges: Ranges
+    checksum: str = ""
+    """BLAKE2b-128 of the file; empty: written before checksums were kept."""
+    rollups: Mapping[int, str] = field(default_factory=dict)
+    """Grain [s] to the file with its rollup, relative to `segments/`; none before it was compacted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """A file that is durable and that no manifest names yet."""
+
+    file: str
+    rows: int
+    bytes: int
+    received_us: int
+    ranges: Ranges
+    checksum: str
+
+
+class Damaged(Exception):  # noqa: N818 - what it is called in every message
+    """A file that the manifest names cannot be read."""
+
+    def __init__(self, segment: Segment, why: str, *, file: str | None = None) -> None:
+        """Name it.
+
+        Args:
+            segment: It belongs to.
+            why: What is wrong.
+            file: When it is not the segment's own: a rollup.
+        """
+        self.segment, self.why, self.file = segment, why, file or segment.file
+        super().__init__(f"{self.file}: {why}")
+
+
+class Gone(Damaged):
+    """It is not there: deleted by hand, or by compaction while somebody was reading."""
 
 
 def manifest(
@@ -55,8 +97,8 @@ def manifest(
 ) -> list[Segment]:
     """The segments of a class that touch [start, end), in the order in which they were written."""
     rows = connection.execute(
-        "SELECT id, class, file, level, row_count, start_us, end_us, ranges FROM segments "
-        "WHERE class = ?1 AND (?2 IS NULL OR end_us >= ?2) AND (?3 IS NULL OR start_us < ?3) ORDER BY id",
+        "SELECT id, class, file, level, row_count, byte_count, start_us, end_us, ranges, checksum, rollups "
+        "FROM segments WHERE class = ?1 AND (?2 IS NULL OR end_us >= ?2) AND (?3 IS NULL OR start_us < ?3) ORDER BY id",
         (machine_class, start_us, end_us),
     )
     return [
@@ -66,9 +108,12 @@ def manifest(
             file=row[2],
             level=row[3],
             rows=row[4],
-            start_us=row[5],
-            end_us=row[6],
-            ranges={machine: (low, high) for machine, (low, high) in json.loads(row[7]).items()},
+            bytes=row[5],
+            start_us=row[6],
+            end_us=row[7],
+            ranges={machine: (low, high) for machine, (low, high) in json.loads(row[8]).items()},
+            checksum=row[9],
+            rollups={int(grain): file for grain, file in (json.loads(row[10]) or {}).items()},
         )
         for row in rows
     ]
@@ -97,52 +142,197 @@ def in_order(table: Any) -> Any:
     return table if (order[1:] > order[:-1]).all() else table.take(pa.array(order)).combine_chunks()
 
 
-def write_segment(folder: Path, table: Any, *, machine_class: str, number: int) -> str:
-    """Write a sorted table durably as a file that no manifest names yet; returns its name."""
-    ranges = ranges_of(table)
-    first = instant(min(low for low, _ in ranges.values()))
-    file = f"{class_folder(machine_class)}/{first:%Y%m%dT%H%M%S}-{number}.parquet"
-    path = segment_path(folder, file)
-    if not path.parent.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sync_folder(path.parent.parent)
-    with path.open("wb") as sink:
-        with pq.ParquetWriter(sink, table.schema, compression="zstd", **_encodings(table)) as writer:
-            for _, low, high in machine_slices(table):
-                writer.write_table(table.slice(low, high - low), row_group_size=ROW_GROUP_ROWS)
-        sink.flush()
-        os.fsync(sink.fileno())
-    sync_folder(path.parent)
-    return file
+def file_name(machine_class: str, *, start_us: int, number: int) -> str:
+    """Of a new segment, e.g. `press/20261122T160000-17.parquet`."""
+    return f"{class_folder(machine_class)}/{instant(start_us):%Y%m%dT%H%M%S}-{number}.parquet"
+
+
+class SegmentFile:
+    """A segment being written, machine after machine."""
+
+    def __init__(self, folder: Path, file: str, probe: Any, *, schema: Any | None = None) -> None:
+        """Begin a file.
+
+        Args:
+            folder: Of the store.
+            file: Its name.
+            probe: Some of its rows, from which the encodings are chosen.
+            schema: Its columns; None: those of the probe.
+        """
+        self._file, self._path = file, segment_path(folder, file)
+        if not self._path.parent.exists():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            sync_folder(self._path.parent.parent)
+        self._rows, self._received_us, self._ranges = 0, 0, dict[str, tuple[int, int]]()
+        self._waiting: list[Any] = []
+        self._waiting_rows = 0
+        self._sink = self._path.open("wb")
+        self._schema = probe.schema if schema is None else schema
+        self._writer = pq.ParquetWriter(
+            self._sink, self._schema, compression="zstd", write_page_checksum=True, **_encodings(probe)
+        )
+
+    def add(self, table: Any) -> None:
+        """Sorted rows of machines that come after those before."""
+        observed, begin = table["observed_at"].to_numpy(), 0
+        for machine, low, high in machine_slices(table):
+            before = self._ranges.get(machine, (int(observed[low]), 0))
+            self._ranges[machine] = (before[0], int(observed[high - 1]))
+            if self._waiting_rows + high - begin >= GROUP_ROWS_AT_LEAST:
+                self._wait(table.slice(begin, high - begin))
+                self._flush()
+                begin = high
+        self._wait(table.slice(begin))
+        self._rows += len(table)
+        self._received_us = max(self._received_us, int(table["received_at"].to_numpy().max()))
+
+    def close(self) -> Written:
+        """Make it durable."""
+        self._flush()
+        self._writer.close()
+        self._sink.flush()
+        os.fsync(self._sink.fileno())
+        self._sink.close()
+        sync_folder(self._path.parent)
+        return Written(
+            file=self._file,
+            rows=self._rows,
+            bytes=self._path.stat().st_size,
+            received_us=self._received_us,
+            ranges=self._ranges,
+            checksum=checksum_of(self._path),
+        )
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        self._sink.close()
+        self._path.unlink(missing_ok=True)
+
+    def _wait(self, rows: Any) -> None:
+        self._waiting.append(rows if rows.schema.equals(self._schema) else in_columns(rows, self._schema))
+        self._waiting_rows += len(rows)
+
+    def _flush(self) -> None:
+        if self._waiting_rows:
+            table = self._waiting[0] if len(self._waiting) == 1 else together(self._waiting)
+            self._writer.write_table(table, row_group_size=max(ROW_GROUP_ROWS, GROUP_ROWS_AT_LEAST))
+            self._waiting, self._waiting_rows = [], 0
+
+
+def write_segment(folder: Path, table: Any, *, machine_class: str, number: int) -> Written:
+    """Write a sorted table durably as a file that no manifest names yet."""
+    file = file_name(machine_class, start_us=int(table["observed_at"].to_numpy().min()), number=number)
+    target = SegmentFile(folder, file, table)
+    target.add(table)
+    return target.close()
+
+
+def checksum_of(path: Path) -> str:
+    """BLAKE2b-128 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def enter(
-    connection: sqlite3.Connection, table: Any, *, folder: Path, file: str, number: int, machine_class: str, level: int
+    connection: sqlite3.Connection,
+    written: Written,
+    *,
+    number: int,
+    machine_class: str,
+    level: int,
+    rollups: Mapping[int, str] | None = None,
 ) -> None:
     """Add a written segment to the manifest."""
-    ranges = ranges_of(table)
     connection.execute(
-        "INSERT INTO segments (id, class, file, level, row_count, byte_count, start_us, end_us, received_us, ranges) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO segments (id, class, file, level, row_count, byte_count, start_us, end_us, received_us, ranges, "
+        "checksum, rollups) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             number,
             machine_class,
-            file,
+            written.file,
             level,
-            len(table),
-            segment_path(folder, file).stat().st_size,
-            min(low for low, _ in ranges.values()),
-            max(high for _, high in ranges.values()),
-            int(table["received_at"].to_numpy().max()),
-            json.dumps(ranges),
+            written.rows,
+            written.bytes,
+            min(low for low, _ in written.ranges.values()),
+            max(high for _, high in written.ranges.values()),
+            written.received_us,
+            json.dumps(written.ranges),
+            written.checksum,
+            json.dumps(dict(rollups or {})),
         ),
     )
 
 
 def retire(connection: sqlite3.Connection, segment: Segment, *, wall_us: int) -> None:
-    """Take a segment out of the manifest; its file goes later, when no reader can still want it."""
+    """Take a segment out of the manifest; its files go later, when no reader can still want them."""
     connection.execute("DELETE FROM segments WHERE id = ?", (segment.number,))
-    connection.execute("INSERT OR REPLACE INTO retired (file, left_us) VALUES (?, ?)", (segment.file, wall_us))
+    connection.executemany(
+        "INSERT OR REPLACE INTO retired (file, left_us) VALUES (?, ?)",
+        [(file, wall_us) for file in (segment.file, *segment.rollups.values())],
+    )
+
+
+def in_columns(table: Any, schema: Any) -> Any:
+    """The table with exactly the columns of a schema; what it lacks is null."""
+    there = set(table.column_names)
+    return pa.table(
+        [
+            table[part.name].combine_chunks().cast(part.type) if part.name in there else pa.nulls(len(table), part.type)
+            for part in schema
+        ],
+        schema=schema,
+    )
+
+
+class OpenSegment:
+    """A segment's file, opened once for many looks."""
+
+    def __init__(self, folder: Path, segment: Segment) -> None:
+        """Open it; Gone when it is not there, Damaged when it is no whole Parquet file."""
+        self.segment = segment
+        self._held: tuple[int, Any, dict[str, tuple[int, int]]] = (-1, None, {})
+        path = segment_path(folder, segment.file)
+        with reading(segment):
+            self._file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
+            self.schema = self._file.schema_arrow
+            groups = (self._file.metadata.row_group(index) for index in range(self._file.metadata.num_row_groups))
+            self._groups = [_group_of(group) for group in groups]
+
+    def rows(self, ranges: Ranges, signals: frozenset[str] | None = None) -> list[Any]:
+        """The row groups that may hold rows of these machines and times, both ends included."""
+        groups = [
+            index
+            for index, (first, last, low, high) in enumerate(self._groups)
+            if any(first <= machine <= last and _touch(span, (low, high)) for machine, span in ranges.items())
+        ]
+        if not groups:
+            return []
+        names = [name for name in self.schema.names if name in KEYS or signals is None or name in signals]
+        with reading(self.segment):
+            return [self._file.read_row_groups(groups, columns=names, use_threads=False)]
+
+    def rows_of(self, machine: str, start_us: int, end_us: int) -> Any | None:
+        """A machine's rows in [start, end), all columns; cheap when machines are asked for in order."""
+        parts = []
+        for index, (first, last, low, high) in enumerate(self._groups):
+            if first <= machine <= last and _touch((start_us, end_us - 1), (low, high)):
+                if first == last:
+                    parts.append(self._group(index))
+                    continue
+                if self._held[0] != index:
+                    table = self._group(index)
+                    self._held = (index, table, {name: (low, high) for name, low, high in machine_slices(table)})
+                if (rows := self._held[2].get(machine)) is not None:
+                    parts.append(self._held[1].slice(rows[0], rows[1] - rows[0]))
+        return together(parts) if parts else None
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
+
+    def _group(self, index: int) -> Any:
+        with reading(self.segment):
+            return self._file.read_row_group(index, use_threads=False)
 
 
 def read_segment(
@@ -153,15 +343,10 @@ def read_segment(
     signals: frozenset[str] | None = None,
 ) -> list[Any]:
     """The row groups of a segment that may hold rows of these machines and times (both ends included)."""
-    wanted = [m for m, (low, high) in ranges.items() if m in segment.ranges and _touch((low, high), segment.ranges[m])]
-    if not wanted:
+    if not any(m in segment.ranges and _touch(span, segment.ranges[m]) for m, span in ranges.items()):
         return []
-    chosen = {machine: ranges[machine] for machine in wanted}
-    with pq.ParquetFile(segment_path(folder, segment.file), memory_map=True) as file:
-        names = [n for n in file.schema_arrow.names if n in KEYS or signals is None or n in signals]
-        count = file.metadata.num_row_groups
-        groups = [index for index in range(count) if _group_touches(file.metadata.row_group(index), chosen)]
-        return [file.read_row_groups(groups, columns=names, use_threads=False)] if groups else []
+    with closing(OpenSegment(folder, segment)) as opened:
+        return opened.rows(ranges, signals)
 
 
 def read_whole(folder: Path, segments: list[Segment]) -> Any:
@@ -174,11 +359,21 @@ def _touch(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return one[0] <= other[1] and other[0] <= one[1]
 
 
-def _group_touches(group: Any, ranges: Ranges) -> bool:
-    """By the statistics of a row group, whose first columns are machine and `observed_at`."""
+def _group_of(group: Any) -> tuple[str, str, int, int]:
+    """First and last machine and `observed_at`, by the statistics of a row group's first two columns."""
     machine, observed = group.column(0).statistics, group.column(1).statistics
-    wanted = ranges.get(machine.min)
-    return wanted is not None and _touch(wanted, (observed.min, observed.max))
+    return machine.min, machine.max, observed.min, observed.max
+
+
+@contextmanager
+def reading(segment: Segment, *, file: str | None = None) -> Iterator[None]:
+    """Turn what a file throws that cannot be read into Damaged."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Gone(segment, "the file is gone", file=file) from error
+    except (pa.ArrowException, OSError) as error:
+        raise Damaged(segment, str(error).split("\n", maxsplit=1)[0], file=file) from error
 
 
 def _encodings(table: Any) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def no_readings(columns: ClassColumns) -> Readings:
 
 
 def readings_by_machine(
-    table: Any, *, machines: Sequence[str], columns: ClassColumns, frame: Frame
+    table: Any, *, machines: Sequence[str], columns: ClassColumns, frame: Frame, before_us: int = 0
 ) -> dict[str, Readings]:
     """The rows of a table inside a frame, sorted, by machine.
 
@@ -59,9 +59,10 @@ def readings_by_machine(
         machines: The machines wanted.
         columns: The signals wanted; those that the table lacks were never reported.
         frame: Range and `as_of`.
+        before_us: How far back from the frame's start readings are taken too, for values that still hold [µs].
     """
     observed, received = table["observed_at"].to_numpy(), table["received_at"].to_numpy()
-    inside = (observed >= microseconds(frame.start)) & (observed < microseconds(frame.end))
+    inside = (observed >= microseconds(frame.start) - before_us) & (observed < microseconds(frame.end))
     if frame.as_of is not None:
         inside &= received <= microseconds(frame.as_of)
     codes, names = machine_codes(table)
@@ -72,7 +73,7 @@ def readings_by_machine(
         return {}
     present = set(table.column_names)
     numbers = {n: as_numbers(table[n])[order] for n in columns.numbers if n in present}
-    texts = {n: _words(table[n])[order] for n in columns.texts if n in present}
+    texts = {n: words_of(table[n])[order] for n in columns.texts if n in present}
     quality, observed, codes = table["quality"].to_numpy()[order], observed[order], codes[order]
     bounds = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
     return {
@@ -86,6 +87,17 @@ def readings_by_machine(
     }
 
 
+def readings_of(table: Any, columns: ClassColumns) -> Readings:
+    """The rows of one machine, sorted already, as readings."""
+    there, count = set(table.column_names), len(table)
+    return Readings(
+        observed=table["observed_at"].to_numpy(),
+        numbers={n: as_numbers(table[n]) if n in there else _nothing(count) for n in columns.numbers},
+        texts={n: words_of(table[n]) if n in there else _no_words(count) for n in columns.texts},
+        quality=table["quality"].to_numpy(),
+    )
+
+
 def raw_window(machine: str, readings: Readings | None, frame: Frame, *, columns: ClassColumns) -> Window:
     """The readings as they are; instants at which no wanted signal was reported are left out."""
     readings = no_readings(columns) if readings is None else newest_of_each(readings)
@@ -95,8 +107,8 @@ def raw_window(machine: str, readings: Readings | None, frame: Frame, *, columns
     for words in readings.texts.values():
         told |= words != np.array(None)
     if told.all():
-        return _window(machine, frame, readings)
-    return _window(
+        return window_of(machine, frame, readings)
+    return window_of(
         machine,
         frame,
         Readings(
@@ -114,21 +126,28 @@ def stepped_window(
     """One value per step of the grid anchored at the epoch; steps in which nothing was reported are NaN or None."""
     readings = no_readings(columns) if readings is None else newest_of_each(readings)
     grid = grid_of(frame)
-    count = len(grid)
-    step_of = readings.observed // _step_us(frame) - (grid[0] // _step_us(frame) if count else 0)
+    count, step_us = len(grid), _step_us(frame)
+    first_us, past_us = microseconds(frame.start), microseconds(frame.end)
+    inside = slice(int(np.searchsorted(readings.observed, first_us)), None)
+    step_of = readings.observed[inside] // step_us - (grid[0] // step_us if count else 0)
     flags = np.zeros(count, dtype=np.uint8)
-    np.bitwise_or.at(flags, step_of, readings.quality)
+    np.bitwise_or.at(flags, step_of, readings.quality[inside])
     flags[np.bincount(step_of, minlength=count) == 0] |= np.uint8(Quality.GAP)
-    return _window(
+    edges = np.clip(np.append(grid, grid[-1:] + step_us), first_us, past_us)
+
+    def in_steps(name: str, numbers: Floats) -> Floats:
+        how = aggregation_of(name, columns, aggregation)
+        if how is Aggregation.INTEGRAL and count:
+            return integrated(readings.observed, numbers, edges, hold_us=columns.hold_us[name])
+        return aggregated(numbers[inside], step_of, count, how)
+
+    return window_of(
         machine,
         frame,
         Readings(
             observed=grid,
-            numbers={
-                name: aggregated(numbers, step_of, count, aggregation_of(name, columns, aggregation))
-                for name, numbers in readings.numbers.items()
-            },
-            texts={name: last_words(words, step_of, count) for name, words in readings.texts.items()},
+            numbers={name: in_steps(name, numbers) for name, numbers in readings.numbers.items()},
+            texts={name: last_words(words[inside], step_of, count) for name, words in readings.texts.items()},
             quality=flags,
         ),
     )
@@ -198,6 +217,54 @@ def aggregated(numbers: Floats, step_of: Instants, count: int, how: Aggregation)
     return result
 
 
+def integrated(observed: Instants, numbers: Floats, edges: Instants, *, hold_us: int) -> Floats:
+    """The time integral between edges [unit of the numbers x h]; NaN where no value held. (edge - 1,)
+
+    A value holds until the next one, but no longer than `hold_us`.
+
+    >>> hour = 3_600_000_000
+    >>> integrated(np.array([0, hour]), np.array([2.0, 4.0]), np.array([0, hour, 2 * hour, 9 * hour]), hold_us=2 * hour)
+    array([2., 4., 4.])
+    """
+    there = ~np.isnan(numbers)
+    holding = holding_at(observed[there], edges, hold_us=hold_us)
+    return np.full(len(edges) - 1, np.nan) if holding is None else holding.integral(numbers[there])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Holding:
+    """Which value holds at each edge, and since when; the same for all signals reported at the same instants."""
+
+    held: Instants
+    """How long each value holds [µs]. (row,)"""
+    place: Instants
+    """Row of the newest value at each edge. (edge,)"""
+    since: Instants
+    """How long it has held by then [µs]. (edge,)"""
+    known: NDArray[np.bool_]
+    """Whether there is one. (edge,)"""
+    some: NDArray[np.bool_]
+    """Whether any value held between two edges. (edge - 1,)"""
+
+    def integral(self, values: Floats) -> Floats:
+        """Of the values, between the edges [unit x h]. (edge - 1,)"""
+        before = np.concatenate(([0.0], np.cumsum(values * self.held)))[self.place]
+        area = np.diff(np.where(self.known, before + values[self.place] * self.since, 0.0)) / 3.6e9
+        return np.where(self.some, area, np.nan)
+
+
+def holding_at(at: Instants, edges: Instants, *, hold_us: int) -> Holding | None:
+    """How values reported at some instants hold until the next, no longer than `hold_us`; None without any."""
+    if len(at) == 0:
+        return None
+    held = np.minimum(np.diff(at, append=at[-1] + hold_us), hold_us)
+    last = np.searchsorted(at, edges, side="right") - 1
+    known, place = last >= 0, np.maximum(last, 0)
+    since = np.where(known, np.minimum(edges - at[place], held[place]), 0)
+    time = np.where(known, np.concatenate(([0], np.cumsum(held)))[place] + since, 0)
+    return Holding(held=held, place=place, since=since, known=known, some=np.diff(time) > 0)
+
+
 def last_words(words: Texts, step_of: Instants, count: int) -> Texts:
     """The last word of each step; None for a step without any."""
     result = _no_words(count)
@@ -208,7 +275,8 @@ def last_words(words: Texts, step_of: Instants, count: int) -> Texts:
     return result
 
 
-def _window(machine: str, frame: Frame, readings: Readings) -> Window:
+def window_of(machine: str, frame: Frame, readings: Readings) -> Window:
+    """The readings in a frame as a window."""
     return Window(
         machine=machine,
         start=frame.start,
@@ -228,7 +296,8 @@ def _step_us(frame: Frame) -> int:
     return round(frame.step / timedelta(microseconds=1))
 
 
-def _words(column: Any) -> Texts:
+def words_of(column: Any) -> Texts:
+    """A text column as words, None for null."""
     array = as_text(column)
     words = np.array([*array.dictionary.to_pylist(), None], dtype=object)
     found: Texts = words[array.indices.fill_null(-1).to_numpy(zero_copy_only=False)]

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,9 @@ from plant.errors import Unavailable
 from plant.signals import Aggregation, Batch, LastValue, LedgerLine, Receipt, Window
 from store.contract import Aggregations
 from store.embedded import ledger, quarantine, sealing
+from store.embedded.care import set_aside
 from store.embedded.columns import ORIGIN, ClassColumns, columns_of, incoming, reported, without
+from store.embedded.compaction import compact, next_task
 from store.embedded.hot import HotPart, body_of, hot_batches, hot_part, insert_batch, span
 from store.embedded.keys import Comparison, RecentKeys
 from store.embedded.last_values import LastValues
@@ -28,7 +30,7 @@ from store.embedded.ledger import Outcome
 from store.embedded.lock import WriterLock
 from store.embedded.quarantine import QuarantinedMessage
 from store.embedded.reader import EmbeddedReader
-from store.embedded.segments import manifest, retire
+from store.embedded.segments import Damaged, manifest, retire
 from store.settings import StoreSettings
 
 log = logging.getLogger(__name__)
@@ -79,6 +81,8 @@ class EmbeddedWriter:
         self._persisted_s = -1e9
         self._seal_after_s = -1e9
         self._closed = False
+        self._compactable = set(self._columns)
+        self._compacting: Generator[int] | None = None
         with reaching(folder):
             self._lock = WriterLock(folder)
             try:
@@ -100,6 +104,7 @@ class EmbeddedWriter:
             with reaching(self._folder):
                 self._commit(batch, outcome, [part for part in parts if len(part.rows)])
             self._seal_due()
+            self._compact_some()
             return outcome.receipt()
 
     def begin_run(self, filters: Sequence[str]) -> str:
@@ -123,11 +128,20 @@ class EmbeddedWriter:
             ledger.close_runs(self._connection, at_us=self._clock.now_us(), run=run)
 
     def seal(self) -> int:
-        """Seal everything now, merge small segments, persist last values; returns the rows sealed."""
+        """Seal everything now, compact what is due, persist last values; returns the rows sealed."""
         with self._mutex, reaching(self._folder):
             rows = sum(self._seal_class(name) for name in self._columns)
+            self._compact_due()
             self._persist_last_values()
             return rows
+
+    def compact(self) -> int:
+        """Seal and compact everything, down to one segment per window; returns how many segments there are then."""
+        with self._mutex, reaching(self._folder):
+            for name in self._columns:
+                self._seal_class(name)
+            self._compact_due(everything=True)
+            return int(self._connection.execute("SELECT COUNT(*) FROM segments").fetchone()[0])
 
     def retain(self, older_than: datetime) -> int:
         """Let go of segments whose newest reading is older; returns how many."""
@@ -197,6 +211,8 @@ class EmbeddedWriter:
             if self._closed:
                 return
             self._closed = True
+            if self._compacting is not None:
+                self._compacting.close()
             try:
                 with reaching(self._folder):
                     self._persist_last_values()
@@ -218,7 +234,7 @@ class EmbeddedWriter:
         self._last.load(self._connection, self._class_of)
         for name, keys in self._keys.items():
             rows = self._settings.window_rows
-            if (sealed := sealing.newest_rows(self._connection, self._folder, name, rows=rows)) is not None:
+            if (sealed := self._newest_sealed(name, rows)) is not None:
                 keys.add(sealed, keys.compare(sealed).merged)
                 keys.seal()
             for batch in hot_batches(self._connection, name):
@@ -226,6 +242,13 @@ class EmbeddedWriter:
                 keys.add(table, keys.compare(table).merged)
                 self._last.update(name, table)
             self._hot[name] = hot_part(self._connection, name)
+
+    def _newest_sealed(self, name: str, rows: int) -> Any | None:
+        while True:
+            try:
+                return sealing.newest_rows(self._connection, self._folder, name, rows=rows)
+            except Damaged as damage:
+                set_aside(self._connection, self._folder, damage.segment, why=damage.why, wall_us=_wall_us())
 
     def _prepare(self, batch: Batch, name: str, table: Any) -> Prepared:
         rows = incoming(table, self._class_columns(name))
@@ -302,20 +325,63 @@ class EmbeddedWriter:
 
     def _seal_class(self, name: str) -> int:
         started = time.perf_counter()
-        rows = sealing.seal_class(self._connection, self._folder, name)
+        rows = self._past_damage(lambda: sealing.seal_class(self._connection, self._folder, name))
         self._hot[name] = HotPart()
         self._keys[name].seal()
-        merged = 0
-        while count := sealing.merge_class(
-            self._connection, self._folder, name, settings=self._settings, wall_us=_wall_us()
-        ):
-            merged += count
         self._unlink_retired()
         if rows:
             took = round(time.perf_counter() - started, 3)
-            log.info("sealed", extra={"machine_class": name, "rows": rows, "merged_files": merged, "took_s": took})
+            log.info("sealed", extra={"machine_class": name, "rows": rows, "took_s": took})
+            self._compactable.add(name)
             pa.default_memory_pool().release_unused()
         return rows
+
+    def _compact_some(self) -> None:
+        """One step of compaction, so that writing pauses briefly; a failure is logged and tried again."""
+        if time.monotonic() < self._seal_after_s or not (self._compacting or self._compactable):
+            return
+        try:
+            with reaching(self._folder):
+                self._past_damage(self._compact_step)
+        except Unavailable as error:
+            self._compacting = None
+            self._seal_after_s = time.monotonic() + SEAL_AGAIN_S
+            log.warning("compaction_failed", extra={"why": str(error), "again_s": SEAL_AGAIN_S})
+
+    def _compact_due(self, *, everything: bool = False) -> None:
+        self._compactable.update(self._columns)
+        while self._compacting or self._compactable:
+            self._past_damage(lambda: self._compact_step(everything=everything))
+        self._unlink_retired()
+
+    def _compact_step(self, *, everything: bool = False) -> int:
+        """Go on with what is being compacted, or begin with what is due; returns the rows written."""
+        if self._compacting is None:
+            name = min(self._compactable)
+            task = next_task(self._connection, name, settings=self._settings, everything=everything)
+            if task is None:
+                self._compactable.discard(name)
+                return 0
+            columns = self._columns[name]
+            self._compacting = compact(self._connection, self._folder, task, columns=columns, wall_us=_wall_us())
+        try:
+            rows = next(self._compacting, None)
+        except BaseException:
+            self._compacting = None
+            raise
+        if rows is None:
+            self._compacting = None
+            self._unlink_retired()
+        return rows or 0
+
+    def _past_damage(self, work: Callable[[], int]) -> int:
+        """Do it; a segment that turns out damaged is set aside, named, and it is done without."""
+        while True:
+            try:
+                return work()
+            except Damaged as damage:
+                self._compacting = None
+                set_aside(self._connection, self._folder, damage.segment, why=damage.why, wall_us=_wall_us())
 
     def _unlink_retired(self) -> None:
         before_us = _wall_us() - round(self._settings.unlink_after_s * 1e6)

@@ -83,21 +83,22 @@ def test_late_revision_of_a_sealed_value_wins_and_the_older_answers_as_of(open_s
     assert (line.stored, line.duplicate) == (21, 2)
 
 
-def test_merging_keeps_files_few_and_every_row_once(open_store: Open, folder: Path) -> None:
-    store = open_store(merge_segments=3, unlink_after_s=0, seal_rows=10, seal_span_s=1)
+def test_compaction_keeps_files_few_and_every_row_once(open_store: Open, folder: Path) -> None:
+    store = open_store(unlink_after_s=0, seal_rows=10, seal_span_s=1, merge_segments=2)
     for first in range(0, 300, 10):
         store.write(batch(*series("L1-press", 10, first=first)))
     store.seal()
-    assert len(segments(folder)) < 10
+    assert len(segments(folder)) < 20
     window = store.read(["L1-press"], start=at(0), end=at(1000))["L1-press"]
     assert window.values["good_parts"].tolist() == [float(index) for index in range(300)]
 
 
 def test_files_stay_for_slow_readers_after_they_left_the_manifest(open_store: Open, folder: Path) -> None:
-    store = open_store(merge_segments=2, unlink_after_s=3600)
+    store = open_store(unlink_after_s=3600)
     for first in range(0, 40, 10):
         store.write(batch(*series("L1-press", 10, first=first)))
         store.seal()
+    assert store.compact() == 1
     with sqlite3.connect(hot_path(folder)) as connection:
         listed = {file for (file,) in connection.execute("SELECT file FROM segments")}
         waiting = {file for (file,) in connection.execute("SELECT file FROM retired")}

@@ -1,0 +1,297 @@
+"""From many sealed segments to one per window of time, with its rollups.
+
+Windows are 6 h, then days, of `observed_at`. After compaction the segments of a class do not overlap; what comes late
+is sealed beside them and compacted into its window once it is worth it. The work goes machine after machine, so that it
+takes the memory of one machine's day and can be parted between the batches of a running ingest; the manifest changes in
+one transaction at the end.
+"""
+
+import os
+import sqlite3
+from collections.abc import Generator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from store.embedded.columns import KEYS, TEXT, ClassColumns, together
+from store.embedded.layout import ROLLUPS, WINDOW_US, segment_path, sync_folder, transaction
+from store.embedded.rollups import GRAINS_S, rolled, table_of
+from store.embedded.sealing import next_number
+from store.embedded.segments import (
+    OpenSegment,
+    Segment,
+    SegmentFile,
+    Written,
+    enter,
+    file_name,
+    in_columns,
+    in_order,
+    manifest,
+    retire,
+)
+from store.embedded.windows import newest_of_each, readings_of
+from store.settings import StoreSettings
+
+DAY_US: Final = 4 * WINDOW_US
+UNIT_OF: Final = {0: WINDOW_US, 1: WINDOW_US, 2: DAY_US}
+"""Length of the window of a level [µs]."""
+LATE_SHARE: Final = 0.05
+"""Late rows, as a share of their window, that are worth compacting it again [0..1]."""
+ROLLUP_ROWS: Final = 20_000
+"""Rows of a row group of a rollup; several machines share one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """Segments to become one per window."""
+
+    segments: tuple[Segment, ...]
+    unit_us: int
+    start_us: int
+    end_us: int
+    """Range of all windows, aligned."""
+
+
+def next_task(
+    connection: sqlite3.Connection, machine_class: str, *, settings: StoreSettings, everything: bool = False
+) -> Task | None:
+    """What is worth compacting now, oldest first; None: nothing.
+
+    Args:
+        connection: Of the writer.
+        machine_class: Whose segments.
+        settings: `merge_segments` and `compact_after_s`.
+        everything: Also windows that are not over yet, and late data however little it is.
+    """
+    rows = connection.execute(
+        "SELECT level, row_count, start_us, end_us, rollups = '{}' FROM segments WHERE class = ? ORDER BY start_us",
+        (machine_class,),
+    ).fetchall()
+    if not rows:
+        return None
+    newest_us = max(row[3] for row in rows)
+    settled_us = newest_us - round(settings.compact_after_s * 1e6)
+    days = {start // DAY_US for level, _, start, _, _ in rows if level == 2}
+    windows: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
+    for level, count, start, _, bare in rows:
+        unit = DAY_US if start // DAY_US in days else WINDOW_US
+        windows.setdefault((start // unit * unit, unit), []).append((level, count, bare))
+    for (start, unit), members in sorted(windows.items()):
+        if _worth(members, over=start + unit <= settled_us, settings=settings, everything=everything):
+            return _task(connection, machine_class, start, unit)
+    for day in sorted({start // DAY_US for level, _, start, _, _ in rows if level == 1}):
+        if (day + 1) * DAY_US <= settled_us:
+            return _task(connection, machine_class, day * DAY_US, DAY_US)
+    return None
+
+
+def _worth(members: list[tuple[int, int, int]], *, over: bool, settings: StoreSettings, everything: bool) -> bool:
+    """Whether a window's segments (level, rows, without rollups) are worth compacting."""
+    fresh = [count for level, count, _ in members if level == 0]
+    whole = sum(count for level, count, _ in members if level)
+    if everything and fresh:
+        return True
+    if over and (any(bare and level for level, _, bare in members) or (fresh and whole == 0)):
+        return True
+    many = settings.merge_segments * (1 if over else 8)
+    return len(fresh) >= many or (over and bool(fresh) and sum(fresh) >= LATE_SHARE * whole)
+
+
+def compact(
+    connection: sqlite3.Connection, folder: Path, task: Task, *, columns: ClassColumns, wall_us: int
+) -> Generator[int]:
+    """Work a task off, yielding after each machine; the last step changes the manifest.
+
+    Yields:
+        Rows of that machine and window.
+
+    Raises:
+        Damaged: a segment cannot be read; nothing was changed.
+    """
+    number, hold_us = next_number(connection), max(columns.hold_us.values(), default=0)
+    earlier = manifest(connection, columns.name, start_us=task.start_us - hold_us, end_us=task.start_us)
+    outputs: list[_Output] = []
+    entered = False
+    try:
+        with ExitStack() as stack:
+            opened = [
+                stack.enter_context(closing(OpenSegment(folder, segment)))
+                for segment in {segment.number: segment for segment in (*earlier, *task.segments)}.values()
+            ]
+            for start_us in range(task.start_us, task.end_us, task.unit_us):
+                end_us = start_us + task.unit_us
+                inputs = [s for s in task.segments if s.start_us < end_us and s.end_us >= start_us]
+                output = _Output(folder, columns, number=number, start_us=start_us, end_us=end_us)
+                outputs.append(output)
+                for machine in sorted({machine for segment in inputs for machine in segment.ranges}):
+                    yield output.take(machine, opened, hold_us=hold_us)
+                output.close()
+        with transaction(connection):
+            there = {row[0] for row in connection.execute("SELECT id FROM segments WHERE class = ?", (columns.name,))}
+            if there >= {segment.number for segment in task.segments}:
+                for output in outputs:
+                    output.enter(connection, level=2 if task.unit_us == DAY_US else 1)
+                for segment in task.segments:
+                    retire(connection, segment, wall_us=wall_us)
+                _outdate_next(connection, task, machine_class=columns.name, hold_us=hold_us, wall_us=wall_us)
+                entered = True
+    finally:
+        if not entered:
+            for output in outputs:
+                output.abandon()
+
+
+class _Output:
+    """One window's segment and rollups while they are written."""
+
+    def __init__(self, folder: Path, columns: ClassColumns, *, number: int, start_us: int, end_us: int) -> None:
+        self._folder, self._columns = folder, columns
+        self._start_us, self._end_us = start_us, end_us
+        kind = "day" if end_us - start_us == DAY_US else "6h"
+        self._file = file_name(columns.name, start_us=start_us, number=number).replace(".parquet", f"-{kind}.parquet")
+        self._target: SegmentFile | None = None
+        self._rollups: list[_RollupFile] = []
+        self._written: Written | None = None
+
+    def take(self, machine: str, opened: list[OpenSegment], *, hold_us: int) -> int:
+        """Write a machine's rows; returns how many."""
+        low, high = self._start_us - hold_us, self._end_us - 1
+        tables = [table for one in opened if (table := one.rows_of(machine, low, high + 1)) is not None]
+        if not tables:
+            return 0
+        both = in_order(together(tables))
+        observed = both["observed_at"].to_numpy()
+        inside = (observed >= self._start_us) & (observed <= high)
+        if not inside.any():
+            return 0
+        table = both if inside.all() else both.filter(pa.array(inside)).combine_chunks()
+        if self._target is None:
+            self._target = SegmentFile(self._folder, self._file, table, schema=_schema(opened, self._columns))
+            self._rollups = [_RollupFile(self._folder, rollup_file(self._file, grain), grain) for grain in GRAINS_S]
+        self._target.add(table)
+        readings = newest_of_each(readings_of(both, self._columns))
+        for rollup in self._rollups:
+            found = rolled(
+                readings, columns=self._columns, grain_s=rollup.grain_s, start_us=self._start_us, end_us=self._end_us
+            )
+            rollup.add(table_of(machine, found))
+        return len(table)
+
+    def close(self) -> None:
+        """Make everything durable."""
+        if self._target is not None:
+            self._written = self._target.close()
+            for rollup in self._rollups:
+                rollup.close()
+
+    def enter(self, connection: sqlite3.Connection, *, level: int) -> None:
+        """Into the manifest."""
+        if self._written is not None:
+            enter(
+                connection,
+                self._written,
+                number=next_number(connection),
+                machine_class=self._columns.name,
+                level=level,
+                rollups={rollup.grain_s: rollup.file for rollup in self._rollups},
+            )
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        if self._target is not None:
+            self._target.abandon()
+        for rollup in self._rollups:
+            rollup.abandon()
+
+
+class _RollupFile:
+    """A rollup being written; a row group holds the grains of several machines."""
+
+    def __init__(self, folder: Path, file: str, grain_s: int) -> None:
+        self.file, self.grain_s = file, grain_s
+        self._path = segment_path(folder, file)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._waiting: list[Any] = []
+        self._writer: Any | None = None
+
+    def add(self, table: Any) -> None:
+        """A machine's grains."""
+        self._waiting.append(table)
+        if sum(len(each) for each in self._waiting) >= ROLLUP_ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Make it durable."""
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+            with self._path.open("rb") as file:
+                os.fsync(file.fileno())
+            sync_folder(self._path.parent)
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        if self._writer is not None:
+            self._writer.close()
+        self._path.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        table = together(self._waiting)
+        self._waiting = []
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd", write_page_checksum=True)
+        self._writer.write_table(in_columns(table, self._writer.schema))
+
+
+def rollup_file(file: str, grain_s: int) -> str:
+    """Where the rollup of a segment is.
+
+    >>> rollup_file("press/20261122T160000-17-6h.parquet", 60)
+    '../rollups/press/20261122T160000-17-6h.60s.parquet'
+    """
+    return f"{ROLLUPS}{file.removesuffix('.parquet')}.{grain_s}s.parquet"
+
+
+def _task(connection: sqlite3.Connection, machine_class: str, start_us: int, unit_us: int) -> Task:
+    """All segments that touch a window, and the windows that these touch."""
+    low, high = start_us, start_us + unit_us
+    while True:
+        segments = manifest(connection, machine_class, start_us=low, end_us=high)
+        unit = max(unit_us, *(UNIT_OF[segment.level] for segment in segments))
+        wider = (
+            min(low, *(segment.start_us for segment in segments)) // unit * unit,
+            -(-max(high, *(segment.end_us + 1 for segment in segments)) // unit) * unit,
+        )
+        if wider == (low, high):
+            return Task(segments=tuple(segments), unit_us=unit, start_us=low, end_us=high)
+        low, high = wider
+
+
+def _outdate_next(
+    connection: sqlite3.Connection, task: Task, *, machine_class: str, hold_us: int, wall_us: int
+) -> None:
+    """Late rows at the end of a window change the first integrals of the next: its rollups are made again."""
+    if not any(segment.level == 0 and segment.end_us >= task.end_us - hold_us for segment in task.segments):
+        return
+    for segment in manifest(connection, machine_class, start_us=task.end_us, end_us=task.end_us + hold_us):
+        if segment.rollups:
+            connection.execute("UPDATE segments SET rollups = '{}' WHERE id = ?", (segment.number,))
+            connection.executemany(
+                "INSERT OR REPLACE INTO retired (file, left_us) VALUES (?, ?)",
+                [(file, wall_us) for file in segment.rollups.values()],
+            )
+
+
+def _schema(opened: list[OpenSegment], columns: ClassColumns) -> Any:
+    """All columns of some segments; one that is text in any of them is text."""
+    types: dict[str, Any] = dict(KEYS)
+    for one in opened:
+        for part in one.schema:
+            if types.get(part.name) != TEXT:
+                types[part.name] = TEXT if pa.types.is_dictionary(part.type) else part.type
+    order = [*KEYS, *(name for name in columns.signals if name in types)]
+    return pa.schema([(name, types[name]) for name in [*order, *(types.keys() - set(order))]])

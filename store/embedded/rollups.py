@@ -1,0 +1,182 @@
+"""Rollups: of each numeric signal per minute and per hour its count, sum, least, greatest, last and time integral.
+
+They are made when a window of time is compacted and live and die with its segment, so they can never disagree with it.
+Whoever reads takes them only where nothing else touches that window; late data is thereby seen at once, and the next
+compaction makes new ones. Minutes are stitched exactly: a value holds until the next one, also across the border of two
+segments, but no longer than three periods of its signal.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from plant.signals import Aggregation
+from store.embedded.columns import TEXT, ClassColumns, as_numbers
+from store.embedded.windows import Holding, Readings, aggregated, holding_at, last_words, words_of
+
+GRAINS_S: Final = (60, 3600)
+"""Grains that are kept [s]."""
+HOW: Final = {
+    "sum": Aggregation.SUM,
+    "min": Aggregation.MIN,
+    "max": Aggregation.MAX,
+    "last": Aggregation.LAST,
+}
+PART_OF: Final = {how: part for part, how in HOW.items()} | {Aggregation.INTEGRAL: "integral"}
+COMBINE: Final = {Aggregation.INTEGRAL: Aggregation.SUM}
+PARTS: Final = ("n", "integral", *HOW)
+
+Floats = NDArray[np.float64]
+Instants = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rolled:
+    """Grains of one machine in which something was reported."""
+
+    at: Instants
+    """Starts of the grains, increasing. [µs UTC] (grain,)"""
+    numbers: Mapping[str, Mapping[str, Floats]]
+    """Signal to part to values, NaN where the signal was not reported. (grain,) each"""
+    texts: Mapping[str, NDArray[np.object_]]
+    quality: NDArray[np.uint8]
+    reported: NDArray[np.bool_]
+    """Whether something was reported in the grain itself; else a value before it still held. (grain,)"""
+
+    def only(self, parts: Mapping[str, tuple[str, ...]]) -> "Rolled":
+        """With some parts of each signal."""
+        chosen = {name: {part: self.numbers[name][part] for part in some} for name, some in parts.items()}
+        return replace(self, numbers=chosen)
+
+
+def rolled(readings: Readings, *, columns: ClassColumns, grain_s: int, start_us: int, end_us: int) -> Rolled:
+    """The grains of a machine's readings in [start, end).
+
+    Args:
+        readings: Each instant once; those before `start_us` count only for the integral, as values that still hold.
+        columns: Signals and how long each holds.
+        grain_s: Length of a grain [s].
+        start_us: First instant [µs UTC].
+        end_us: Last instant, excluded [µs UTC].
+    """
+    grain_us = grain_s * 1_000_000
+    first, past = start_us // grain_us, -(-end_us // grain_us)
+    grid = np.arange(first, past + 1, dtype=np.int64) * grain_us
+    count = past - first
+    inside = slice(*np.searchsorted(readings.observed, [start_us, end_us]))
+    step_of = readings.observed[inside] // grain_us - first
+    edges = np.clip(grid, start_us, end_us)
+    reported = np.bincount(step_of, minlength=count) > 0
+    kept = reported.copy()
+    numbers: dict[str, dict[str, Floats]] = {}
+    whole: dict[int, Holding | None] = {}  # signals in every row share how they hold
+    for name, values in readings.numbers.items():
+        there, hold_us = ~np.isnan(values), columns.hold_us[name]
+        if there.all():
+            if hold_us not in whole:
+                whole[hold_us] = holding_at(readings.observed, edges, hold_us=hold_us)
+            holding, told, steps = whole[hold_us], values, step_of
+            parts = values[inside]
+        else:
+            holding, told = holding_at(readings.observed[there], edges, hold_us=hold_us), values[there]
+            parts, steps = values[inside][there[inside]], step_of[there[inside]]
+        integral = np.full(count, np.nan) if holding is None else holding.integral(told)
+        kept |= ~np.isnan(integral)
+        numbers[name] = _parts(parts, steps, count) | {"integral": integral}
+    quality = np.zeros(count, dtype=np.uint8)
+    np.bitwise_or.at(quality, step_of, readings.quality[inside])
+    return Rolled(
+        at=grid[:-1][kept],
+        numbers={name: {part: values[kept] for part, values in parts.items()} for name, parts in numbers.items()},
+        texts={name: last_words(words[inside], step_of, count)[kept] for name, words in readings.texts.items()},
+        quality=quality[kept],
+        reported=reported[kept],
+    )
+
+
+def _parts(values: Floats, step_of: Instants, count: int) -> dict[str, Floats]:
+    """Count, sum, least, greatest and last of each grain; NaN for a grain without any."""
+    found = {part: np.full(count, np.nan) for part in ("n", *HOW)}
+    if len(values) == 0:
+        return found
+    starts = np.flatnonzero(np.concatenate(([True], step_of[1:] != step_of[:-1])))
+    steps, ends = step_of[starts], np.append(starts[1:], len(step_of))
+    found["n"][steps] = ends - starts
+    found["sum"][steps] = np.add.reduceat(values, starts)
+    found["min"][steps] = np.minimum.reduceat(values, starts)
+    found["max"][steps] = np.maximum.reduceat(values, starts)
+    found["last"][steps] = values[ends - 1]
+    return found
+
+
+def joined(pieces: Sequence[Rolled]) -> Rolled:
+    """Pieces of one machine as one, in the order of time."""
+    at = np.concatenate([piece.at for piece in pieces])
+    order = np.argsort(at, kind="stable")
+    one = pieces[0]
+    return Rolled(
+        at=at[order],
+        numbers={
+            name: {part: np.concatenate([piece.numbers[name][part] for piece in pieces])[order] for part in parts}
+            for name, parts in one.numbers.items()
+        },
+        texts={name: np.concatenate([piece.texts[name] for piece in pieces])[order] for name in one.texts},
+        quality=np.concatenate([piece.quality for piece in pieces])[order],
+        reported=np.concatenate([piece.reported for piece in pieces])[order],
+    )
+
+
+def stepped(parts: Mapping[str, Floats], step_of: Instants, count: int, how: Aggregation) -> Floats:
+    """One number per step from the parts of its grains; NaN for a step without any."""
+    if how is not Aggregation.MEAN:
+        return aggregated(parts[PART_OF[how]], step_of, count, COMBINE.get(how, how))
+    total = aggregated(parts["sum"], step_of, count, Aggregation.SUM)
+    return total / aggregated(parts["n"], step_of, count, Aggregation.SUM)
+
+
+def parts_needed(how: Aggregation) -> tuple[str, ...]:
+    """Which parts an aggregation takes."""
+    return ("n", "sum") if how is Aggregation.MEAN else (PART_OF[how],)
+
+
+def table_of(machine: str, found: Rolled) -> Any:
+    """The grains as rows of a rollup file."""
+    arrays: dict[str, Any] = {
+        "machine": pa.array([machine] * len(found.at), pa.string()).dictionary_encode().cast(TEXT),
+        "step_at": pa.array(found.at),
+        "quality": pa.array(found.quality),
+        "reported": pa.array(found.reported),
+    }
+    for name, parts in found.numbers.items():
+        for part, values in parts.items():
+            arrays[f"{name}.{part}"] = pa.array(values, mask=np.isnan(values))
+    for name, words in found.texts.items():
+        arrays[name] = pa.array(words, pa.string()).dictionary_encode().cast(TEXT)
+    return pa.table(arrays)
+
+
+def rolled_from(table: Any, *, columns: ClassColumns, parts: Mapping[str, tuple[str, ...]]) -> Rolled:
+    """The rows of one machine in a rollup file; what the file lacks was never reported.
+
+    Args:
+        table: Rows of one machine.
+        columns: The signals wanted.
+        parts: Parts wanted of each numeric signal.
+    """
+    count, there = len(table), set(table.column_names)
+
+    def numbers_of(name: str) -> Floats:
+        return as_numbers(table[name]) if name in there else np.full(count, np.nan)
+
+    nothing = np.full(count, None, dtype=object)
+    return Rolled(
+        at=table["step_at"].to_numpy(),
+        numbers={name: {part: numbers_of(f"{name}.{part}") for part in parts[name]} for name in columns.numbers},
+        texts={name: words_of(table[name]) if name in there else nothing for name in columns.texts},
+        quality=table["quality"].to_numpy(),
+        reported=table["reported"].to_numpy(),
+    )
