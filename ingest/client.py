@@ -1,9 +1,11 @@
 """Making MQTT clients from settings, and saying in plain words why a broker cannot be reached."""
 
+import logging
 import random
 import socket
 import ssl
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, Literal
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -11,22 +13,36 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from ingest.settings import BrokerSettings, Protocol
+from ingest.settings import BrokerSettings, Protocol, ReadPath
+from ingest.wire import BulkClient, Publishes, fast_read_problem
 from plant.errors import ConfigError, Fault
+
+log = logging.getLogger(__name__)
 
 _PROTOCOLS: Final = {Protocol.V311: MQTTProtocolVersion.MQTTv311, Protocol.V5: MQTTProtocolVersion.MQTTv5}
 
 
-def session_client(broker: BrokerSettings) -> Client:
-    """A client whose session the broker keeps while it is away, and that acknowledges only when told to."""
-    client = Client(
-        CallbackAPIVersion.VERSION2,
-        client_id=broker.client_id,
-        clean_session=None if broker.protocol is Protocol.V5 else False,
-        protocol=_PROTOCOLS[broker.protocol],
-        manual_ack=True,
-        reconnect_on_failure=False,  # else paho falls back to MQTT 3.1 by itself; reconnecting is the link's task
-    )
+def session_client(broker: BrokerSettings, *, on_publishes: Callable[[Publishes], None]) -> Client:
+    """A client whose session the broker keeps while it is away, and that acknowledges only when told to.
+
+    It reads in bulk and calls `on_publishes`, or is paho's own where the settings say so or its version is another.
+    """
+    options: dict[str, Any] = {
+        "client_id": broker.client_id,
+        "clean_session": None if broker.protocol is Protocol.V5 else False,
+        "protocol": _PROTOCOLS[broker.protocol],
+        "transport": _transport(broker),
+        "manual_ack": True,
+        "reconnect_on_failure": False,  # else paho falls back to MQTT 3.1 by itself; reconnecting is the link's task
+    }
+    problem = fast_read_problem() if broker.read_path is ReadPath.FAST else ""
+    if problem:
+        log.warning("fast_read_unavailable", extra={"detail": problem})
+    client: Client
+    if broker.read_path is ReadPath.FAST and not problem:
+        client = BulkClient(CallbackAPIVersion.VERSION2, on_publishes=on_publishes, **options)
+    else:
+        client = Client(CallbackAPIVersion.VERSION2, **options)
     _secure(client, broker)
     return client
 
@@ -38,6 +54,7 @@ def passing_client(broker: BrokerSettings, *, client_id: str, window: int) -> Cl
         client_id=client_id,
         clean_session=None if broker.protocol is Protocol.V5 else True,
         protocol=_PROTOCOLS[broker.protocol],
+        transport=_transport(broker),
     )
     client.max_inflight_messages_set(window)
     client.reconnect_delay_set(1, max(1, min(5, round(broker.reconnect_max_s))))  # whole seconds, never 0
@@ -132,8 +149,14 @@ def _advice(why: str) -> str:
     return "Is it running?"
 
 
+def _transport(broker: BrokerSettings) -> Literal["tcp", "websockets"]:
+    return "websockets" if broker.websocket_path else "tcp"
+
+
 def _secure(client: Client, broker: BrokerSettings) -> None:
     faults = []
+    if broker.websocket_path:
+        client.ws_set_options(path=broker.websocket_path)
     if broker.username:
         password = broker.password.get_secret_value() if broker.password is not None else None
         if broker.password_file is not None:

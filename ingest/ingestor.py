@@ -13,34 +13,28 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from paho.mqtt.client import MQTTMessage
-
 from ingest.batching import Batcher
 from ingest.client import Backoff, span
+from ingest.intake import Intake
 from ingest.link import Link, Token
-from ingest.placing import FOR_A_HANDLER, place
-from ingest.rework import Quarantine, Rework, fingerprint
+from ingest.rework import Quarantine, Rework, SideHandler, fingerprint
 from ingest.settings import BrokerSettings, IngestSettings
 from ingest.spool import Spool
 from ingest.topics import compile_router
+from ingest.wire import Publishes
 from plant.assets import Plant
 from plant.clock import US_PER_S, PlantClock
 from plant.errors import Unavailable
-from plant.signals import Batch, Receipt, RejectionReason
+from plant.signals import Batch, Receipt
 
 log = logging.getLogger(__name__)
 
 Sink = Callable[[Batch], Receipt]
 """Keeps a batch durably before it returns; raises `Unavailable` where it cannot for now."""
-SideHandler = Callable[[str, bytes], str | None]
-"""Settles a message that is no reading (topic, payload): None, or a sentence why it cannot be used. The same message
-may come again after a kill, so it must settle twice to the same end; raises `Unavailable` where it cannot for now."""
-
 STALLED_MESSAGES: Final = 20
 """Brokers commonly hand out 20 unacknowledged messages and then wait: with so many held and none coming, commit."""
 IDLE_S: Final = 0.25
 """Longest wait in one turn [s]; bounds how long a stop takes."""
-_UNKNOWN_FIELDS_LIMIT: Final = 1_000
 
 
 class _Held(NamedTuple):
@@ -48,16 +42,6 @@ class _Held(NamedTuple):
 
     batch: Batch
     tokens: tuple[Token, ...]
-
-
-class _Aside(NamedTuple):
-    """A message on a side topic that waits for its handler."""
-
-    message: int
-    topic: str
-    payload: bytes
-    received_at_us: int
-    handler: SideHandler
 
 
 class Ingestor:
@@ -102,11 +86,16 @@ class Ingestor:
         self._router = compile_router(settings.mappings, plant=plant, side_filters=tuple(self._sides))
         chance = randomness or random.Random()
         self._link = Link(
-            broker, subscriptions=self._router.subscriptions, on_message=self._on_message, randomness=chance
+            broker, subscriptions=self._router.subscriptions, on_publishes=self._on_publishes, randomness=chance
         )
         # the way of a message takes wall time, however fast the plant's clock runs
         skew_us = round(settings.clock_skew_limit_s * clock.speed * US_PER_S)
-        self._batcher = Batcher(run=run, plant=plant, filters=self._router.filters, clock_skew_limit_us=skew_us)
+        self._intake = Intake(
+            Batcher(run=run, plant=plant, filters=self._router.filters, clock_skew_limit_us=skew_us),
+            router=self._router,
+            sides=self._sides,
+            max_payload_bytes=broker.max_payload_bytes,
+        )
         self._rework: Rework | None = None
         if spool is not None and quarantine is not None:
             self._rework = Rework(
@@ -123,9 +112,6 @@ class Ingestor:
         self._backoff = Backoff(
             minimum_s=settings.sink_retry_min_s, maximum_s=settings.sink_retry_max_s, randomness=chance
         )
-        self._received = [0] * len(self._router.filters)
-        self._tokens: list[Token] = []
-        self._asides: list[_Aside] = []
         self._opened_at = 0.0
         self._held: _Held | None = None
         self._sink_retry_at = 0.0
@@ -133,7 +119,8 @@ class Ingestor:
         self._sink_trouble = ""
         self._batches = 0
         self._committed_at_us: int | None = None
-        self._unknown_fields: dict[tuple[str, str], int] = {}
+        self._arrived_at = 0.0
+        self._kept_at = -1e9
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -145,7 +132,7 @@ class Ingestor:
         """How it goes, as plain values for a heartbeat; safe to read from another thread."""
         connected_at = self._link.connected_at
         return {
-            "broker": self._broker.address,
+            "broker": self._link.address,
             "connected": self._link.connected,
             "connected_for_s": None
             if connected_at is None or not self._link.connected
@@ -154,10 +141,10 @@ class Ingestor:
             "refused_filters": list(self._link.refused),
             "store_available": self._sink_away_since is None,
             "store_trouble": self._sink_trouble,
-            "received": sum(self._received),
+            "received": sum(self._intake.received),
             "batches": self._batches,
             "committed_at_us": self._committed_at_us,
-            "unknown_fields": sum(self._unknown_fields.values()),
+            "unknown_fields": self._intake.unknown_fields,
         }
 
     def run(self, stop: threading.Event) -> None:
@@ -181,21 +168,29 @@ class Ingestor:
             stop.wait(self._wait_s())
             arrived = 0
         else:
-            arrived = self._link.read(self._wait_s(), enough=self._full)
+            arrived = self._link.read(self._wait_s(), room=self._room)
         self._commit_if_due(quiet=arrived == 0)
         if self._rework is not None and self._held is None:
-            self._rework.turn(self._received)
-        if arrived and self._settings.read_interval_s:
-            time.sleep(self._settings.read_interval_s)
+            self._rework.turn(self._intake.received)
+        if arrived:
+            self._pause()
+
+    def _pause(self) -> None:
+        """Let messages gather: one look for all of a few milliseconds costs no more than one for each."""
+        pause_s = self._settings.read_interval_s
+        if len(self._intake):
+            pause_s = min(pause_s, self._due_at() - time.monotonic())
+        if pause_s > 0 and self._room() > 0:
+            time.sleep(pause_s)
 
     def _wait_s(self) -> float:
         """How long this turn may wait for bytes [s]."""
         now = time.monotonic()
         if self._held_up():
             until = self._sink_retry_at
-        elif len(self._batcher):
-            stalled = len(self._batcher) >= STALLED_MESSAGES
-            until = now if stalled else self._opened_at + self._settings.batch_settle_s
+        elif len(self._intake):
+            stalled = len(self._intake) >= STALLED_MESSAGES
+            until = now if stalled else min(self._due_at(), self._settled_at())
         else:
             until = now + IDLE_S
         if not self._link.open:
@@ -205,19 +200,30 @@ class Ingestor:
     def _held_up(self) -> bool:
         return self._sink_away_since is not None
 
+    def _room(self) -> int:
+        """How many more messages the batch may take."""
+        if self._intake.payload_bytes >= self._settings.batch_max_bytes:
+            return 0
+        return self._settings.batch_max_messages - len(self._intake)
+
     def _full(self) -> bool:
-        return (
-            len(self._batcher) >= self._settings.batch_max_messages
-            or self._batcher.payload_bytes >= self._settings.batch_max_bytes
-        )
+        return self._room() <= 0
+
+    def _due_at(self) -> float:
+        """When the batch is to be committed even though messages keep coming; monotonic [s]."""
+        return self._opened_at + self._settings.batch_max_age_s
+
+    def _settled_at(self) -> float:
+        """When the batch is to be committed if no more comes; monotonic [s]."""
+        return max(self._arrived_at + self._settings.batch_settle_s, self._kept_at + self._settings.batch_max_age_s)
 
     def _due(self, *, quiet: bool) -> bool:
-        if not len(self._batcher):
+        if not len(self._intake):
             return False
-        age_s = time.monotonic() - self._opened_at
-        if self._full() or not self._link.connected or age_s >= self._settings.batch_max_age_s:
+        now = time.monotonic()
+        if self._full() or not self._link.connected or now >= self._due_at():
             return True
-        return quiet and (age_s >= self._settings.batch_settle_s or len(self._batcher) >= STALLED_MESSAGES)
+        return quiet and (now >= self._settled_at() or len(self._intake) >= STALLED_MESSAGES)
 
     def _commit_if_due(self, *, quiet: bool) -> None:
         if self._held_up():
@@ -230,9 +236,7 @@ class Ingestor:
         """Keep, then acknowledge. An absent store leaves the batch held, to be offered again."""
         try:
             if self._held is None:
-                self._settle_asides()
-                self._held = _Held(self._batcher.take(self._received), tuple(self._tokens))
-                self._tokens = []
+                self._held = _Held(self._intake.take(), self._link.take_tokens())
             self._sink(self._held.batch)
         except Unavailable as error:
             self._sink_gone(str(error))
@@ -240,6 +244,7 @@ class Ingestor:
         self._link.acknowledge(self._held.tokens)
         self._held = None
         self._batches += 1
+        self._kept_at = time.monotonic()
         self._committed_at_us = self._clock.now_us()
         if self._sink_away_since is not None:
             away_s = round(time.monotonic() - self._sink_away_since, 1)
@@ -260,63 +265,17 @@ class Ingestor:
             )
             log.warning("store_away", extra={"detail": detail})
 
-    def _settle_asides(self) -> None:
-        while self._asides:
-            aside = self._asides[0]
-            problem = aside.handler(aside.topic, aside.payload)
-            if problem is not None:
-                self._batcher.reject(
-                    aside.message,
-                    topic=aside.topic,
-                    payload=aside.payload,
-                    received_at_us=aside.received_at_us,
-                    reason=RejectionReason.WRONG_SHAPE,
-                    detail=problem,
-                )
-            del self._asides[0]
-
     def _finish(self) -> None:
         if self._held is not None:
             self._commit()
-        if self._held is None and len(self._batcher):
+        if self._held is None and len(self._intake):
             self._commit()
-        left = len(self._batcher) + (self._held.batch.messages if self._held else 0)
+        left = len(self._intake) + (self._held.batch.messages if self._held else 0)
         if left:
             log.warning("messages_left_at_broker", extra={"messages": left, "detail": self._sink_trouble})
 
-    def _on_message(self, message: MQTTMessage, token: Token) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = "(a topic that is not UTF-8)"
-        way = self._router.route(topic)
-        self._received[way.filter] += 1
-        received_at_us = self._clock.now_us()
-        payload = bytes(message.payload)
-        if not len(self._batcher):
-            self._opened_at = time.monotonic()
-        index = self._batcher.open_message(way.filter, payload_bytes=len(payload))
-        self._tokens.append(token)
-        unknown = place(
-            self._batcher,
-            index,
-            way=way,
-            topic=topic,
-            payload=payload,
-            received_at_us=received_at_us,
-            max_payload_bytes=self._broker.max_payload_bytes,
-        )
-        if unknown is FOR_A_HANDLER:
-            handler = self._sides[self._router.filters[way.filter]]
-            self._asides.append(_Aside(index, topic, payload, received_at_us, handler))
-            return
-        for field in unknown:
-            self._note_unknown(topic, field)
-
-    def _note_unknown(self, topic: str, field: str) -> None:
-        key = (topic, field[:100])
-        seen = self._unknown_fields.get(key, 0)
-        if seen or len(self._unknown_fields) < _UNKNOWN_FIELDS_LIMIT:
-            self._unknown_fields[key] = seen + 1
-            if not seen:
-                log.warning("unknown_field", extra={"topic": topic, "field": ascii(field[:100])})
+    def _on_publishes(self, found: Publishes) -> None:
+        self._arrived_at = time.monotonic()
+        if not len(self._intake):
+            self._opened_at = self._arrived_at
+        self._intake.read(found.topics, found.payloads, at_us=self._clock.now_us())

@@ -17,6 +17,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from ingest.client import Backoff, cannot_reach, explain, session_client, session_properties, span
 from ingest.settings import BrokerSettings, Protocol
+from ingest.wire import BulkClient, Publishes
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +28,12 @@ SHORT_LIFE_S: Final = 5.0
 
 
 class Token(NamedTuple):
-    """What is needed to acknowledge one message, and when it may no longer be."""
+    """What is needed to acknowledge messages that were read together, and when they may no longer be."""
 
     generation: int
-    """Connection on which it came; on a later one the broker delivers the message again."""
-    mid: int
+    """Connection on which they came; on a later one the broker delivers them again."""
+    mids: list[int]
+    """0: needs no acknowledgement."""
     qos: int
 
 
@@ -46,7 +48,7 @@ class Link:
         broker: BrokerSettings,
         *,
         subscriptions: Sequence[str],
-        on_message: Callable[[MQTTMessage, Token], None],
+        on_publishes: Callable[[Publishes], None],
         randomness: random.Random,
     ) -> None:
         """Prepare without connecting.
@@ -55,18 +57,23 @@ class Link:
             ConfigError: Password or TLS files that cannot be used.
         """
         self._broker = broker
-        self._subscriptions = tuple(subscriptions)
-        self._deliver = on_message
-        self._client: Client = session_client(broker)
+        self._choices = broker.choices
+        self._choice = 0
+        share = f"$share/{broker.shared_group}/" if broker.shared_group else ""
+        self._subscriptions = tuple(share + each for each in subscriptions)
+        self._deliver = on_publishes
+        self._client: Client = session_client(broker, on_publishes=self._on_publishes)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
+        self._randomness = randomness
         self._backoff = Backoff(
             minimum_s=broker.reconnect_min_s, maximum_s=broker.reconnect_max_s, randomness=randomness
         )
         self._generation = 0
         self._arrived = 0
+        self._tokens: list[Token] = []
         self._closing = False
         self._trying_until: float | None = None
         self._asked: dict[int, tuple[str, ...]] = {}
@@ -97,38 +104,42 @@ class Link:
             return
         self._trying_until = now + WELCOME_S
         try:
-            if self._broker.protocol is Protocol.V5:
-                properties = session_properties(self._broker)
-                self._client.connect(
-                    self._broker.host,
-                    self._broker.port,
-                    self._broker.keepalive_s,
-                    clean_start=False,
-                    properties=properties,
-                )
-            else:
-                self._client.connect(self._broker.host, self._broker.port, self._broker.keepalive_s)
+            here = self._here
+            options: dict[str, Any] = {}
+            if here.protocol is Protocol.V5:
+                options = {"clean_start": False, "properties": session_properties(here)}
+            self._client.connect(here.host, here.port, here.keepalive_s, **options)
         except (OSError, UnicodeError) as error:
             self._gone(explain(error))
+
+    @property
+    def address(self) -> str:
+        """The broker that is connected, or tried next."""
+        return self._here.address
+
+    @property
+    def _here(self) -> BrokerSettings:
+        return self._choices[self._choice]
 
     @property
     def open(self) -> bool:
         """Whether there is a socket to wait on."""
         return self._client.socket() is not None
 
-    def read(self, timeout_s: float, *, enough: Callable[[], bool]) -> int:
-        """Wait for bytes up to `timeout_s` [s], then read until none wait or it is `enough`; messages read."""
+    def read(self, timeout_s: float, *, room: Callable[[], int]) -> int:
+        """Wait for bytes up to `timeout_s` [s], then read until none wait or there is no `room`; messages read."""
         sock: Any = self._client.socket()
         if sock is None:
             return 0
         pending = getattr(sock, "pending", None)  # a TLS socket may hold decrypted bytes that select cannot see
-        wait_s = 0.0 if pending is not None and pending() else timeout_s
-        readable, writable, _ = select.select([sock], [sock] if self._client.want_write() else [], [], wait_s)
+        ready = bool(getattr(self._client, "waiting", False) or (pending is not None and pending()))
+        writing = [sock] if self._client.want_write() else []
+        readable, writable, _ = select.select([sock], writing, [], 0.0 if ready else timeout_s)
         before = self._arrived
-        if readable or (pending is not None and pending()):
-            while not enough():
+        if readable or ready:
+            while (left := room()) > 0:
                 last = self._arrived
-                if self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS or self._arrived == last:
+                if self._client.loop_read(left) != MQTTErrorCode.MQTT_ERR_SUCCESS or self._arrived == last:
                     break
             if self.connected:
                 self._last_contact = time.monotonic()
@@ -139,9 +150,20 @@ class Link:
 
     def acknowledge(self, tokens: Sequence[Token]) -> None:
         """Acknowledge messages in the order they came; those of an earlier connection will be delivered again."""
-        for token in tokens:
-            if token.qos and token.generation == self._generation and self.connected:
-                self._client.ack(token.mid, token.qos)
+        live = [token for token in tokens if token.generation == self._generation and self.connected]
+        if isinstance(self._client, BulkClient):
+            if mids := [mid for token in live if token.qos == 1 for mid in token.mids if mid]:
+                self._client.acknowledge(mids)
+            live = [token for token in live if token.qos == 2]
+        for token in live:
+            for mid in token.mids:
+                if mid:
+                    self._client.ack(mid, token.qos)
+
+    def take_tokens(self) -> tuple[Token, ...]:
+        """What acknowledges all messages read since the last call."""
+        taken, self._tokens = tuple(self._tokens), []
+        return taken
 
     def close(self, *, timeout_s: float = 3.0) -> None:
         """Send what waits, say goodbye and keep the session."""
@@ -161,9 +183,16 @@ class Link:
         if last is not None:
             _drain(last, deadline=deadline)
 
+    def _on_publishes(self, found: Publishes) -> None:
+        self._arrived += len(found.mids)
+        self._tokens.append(Token(self._generation, found.mids, 1))
+        self._deliver(found)
+
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
+        """A message that paho itself has read: each on the plain path, unusual ones on the other."""
         self._arrived += 1
-        self._deliver(message, Token(self._generation, message.mid, message.qos))
+        self._tokens.append(Token(self._generation, [message.mid], message.qos))
+        self._deliver(Publishes([_topic_of(message)], [bytes(message.payload)], [message.mid]))
 
     def _on_connect(
         self,
@@ -186,12 +215,10 @@ class Link:
             if mid is not None:
                 self._asked[mid] = self._subscriptions
         away = {} if self._away_since is None else {"away_s": round(now - self._away_since, 1)}
-        log.info(
-            "broker_connected", extra={"broker": self._broker.address, "session_kept": flags.session_present, **away}
-        )
+        log.info("broker_connected", extra={"broker": self.address, "session_kept": flags.session_present, **away})
         self._away_said, self._away_since = False, None
         if had_session and not flags.session_present:
-            log.warning("session_lost", extra={"broker": self._broker.address, "detail": _SESSION_LOST})
+            log.warning("session_lost", extra={"broker": self.address, "detail": _SESSION_LOST})
 
     def _on_subscribe(
         self, _client: Client, _userdata: Any, mid: int, reasons: list[ReasonCode], _properties: Properties | None
@@ -200,7 +227,7 @@ class Link:
         self.refused = tuple(each for each, reason in zip(asked, reasons, strict=False) if reason.is_failure)
         if self.refused:
             detail = (
-                f"The broker at {self._broker.address} refuses the subscription to {', '.join(self.refused)}. "
+                f"The broker at {self.address} refuses the subscription to {', '.join(self.refused)}. "
                 f"Allow client {self._broker.client_id!r} to read there in the broker's access list."
             )
             log.error("subscription_refused", extra={"filters": self.refused, "detail": detail})
@@ -223,6 +250,8 @@ class Link:
 
     def _shut(self) -> None:
         sock = self._client.socket()
+        if isinstance(self._client, BulkClient):
+            self._client.forget()
         if sock is not None:
             sock.close()
             self._client.loop_read()  # lets the client notice
@@ -231,7 +260,8 @@ class Link:
         if not self.connected and self._trying_until is None:
             return  # already known; paho reports a refused CONNACK twice
         now = time.monotonic()
-        if self.connected:
+        was_connected = self.connected
+        if was_connected:
             self._away_since = now
             lived_s = now - (self.connected_at or now)
             if lived_s > SHORT_LIFE_S:
@@ -239,13 +269,23 @@ class Link:
             else:
                 why += f" after {span(lived_s)}; does another client use the id {self._broker.client_id!r}?"
         self.connected, self._trying_until = False, None
-        wait_s = self._backoff.next_s()
+        tried = self._here
+        self._choice = 0 if was_connected else (self._choice + 1) % len(self._choices)
+        another = self._choice > 0
+        wait_s = self._randomness.uniform(0, self._broker.reconnect_min_s) if another else self._backoff.next_s()
         self.retry_at = now + wait_s
         contact_s = None if self._last_contact is None else now - self._last_contact
-        self.trouble = cannot_reach(self._broker, why=why, last_contact_s=contact_s, retry_s=wait_s)
+        self.trouble = cannot_reach(tried, why=why, last_contact_s=contact_s, retry_s=wait_s)
         if not self._away_said:
             self._away_said = True
-            log.warning("broker_away", extra={"broker": self._broker.address, "detail": self.trouble})
+            log.warning("broker_away", extra={"broker": tried.address, "detail": self.trouble})
+
+
+def _topic_of(message: MQTTMessage) -> bytes:
+    try:
+        return message.topic.encode("utf-8")
+    except UnicodeDecodeError:
+        return b"\xff"  # as little UTF-8 as it was
 
 
 def _drain(sock: socket.socket, *, deadline: float) -> None:

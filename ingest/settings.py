@@ -46,6 +46,15 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ReadPath(StrEnum):
+    """How messages are read from the wire."""
+
+    FAST = "fast"
+    """In bulk, whole buffers at a time; needs a version of paho-mqtt that it is proved with, else it falls back."""
+    PAHO = "paho"
+    """By paho's own loop, a callback per message."""
+
+
 class TlsSettings(_Settings):
     """Encryption of the link to the broker, and proof of who is at each end."""
 
@@ -68,6 +77,24 @@ class BrokerSettings(_Settings):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Host name or address of the broker.")
     port: int = Field(default=1883, ge=1, le=65535, description="TCP port; 8883 is usual with TLS.")
+    fallbacks: tuple[str, ...] = Field(
+        default=(),
+        description="Further addresses `host:port`, tried in turn when one cannot be reached. They must share their "
+        "sessions (a cluster, or a pair on one storage): what waits at a broker that is away is not at another one.",
+    )
+    websocket_path: str = Field(
+        default="",
+        description="Path such as `/mqtt` to speak MQTT over WebSockets (with `tls`: wss); empty: plain MQTT.",
+    )
+    shared_group: str = Field(
+        default="",
+        description="Name of a group of ingestors that share the messages (`$share/<name>/...`), each with a client id "
+        "of its own; empty: this ingestor gets all. Order of a machine's messages then holds only within one process.",
+    )
+    read_path: ReadPath = Field(
+        default=ReadPath.FAST,
+        description="fast (in bulk) or paho (one by one, at many times the cost), should fast ever misbehave.",
+    )
     protocol: Protocol = Field(
         Protocol.V311,
         description="MQTT version. 5 adds session expiry and receive maximum, where the broker speaks it.",
@@ -106,7 +133,7 @@ class BrokerSettings(_Settings):
         "with 3.1.1 the broker's own setting rules.",
     )
     receive_maximum: int = Field(
-        default=2_000,
+        default=10_000,
         ge=1,
         le=65_535,
         description="Unacknowledged messages the broker may hand out, MQTT 5; brokers default to 20 to 1,000.",
@@ -141,6 +168,16 @@ class BrokerSettings(_Settings):
                 "the embedded broker speaks plain MQTT 3.1.1 on loopback only: "
                 "remove protocol, tls and username, or set embedded = false"
             )
+        if self.embedded and (self.fallbacks or self.websocket_path):
+            raise ValueError("the embedded broker has one address without WebSockets: remove fallbacks, websocket_path")
+        for each in self.fallbacks:
+            host, _, port = each.rpartition(":")
+            if not host or not port.isdigit() or not 1 <= int(port) <= 65_535:
+                raise ValueError(f"fallbacks: {each!r} is not host:port, such as 'broker-b:8883'")
+        if self.websocket_path and not self.websocket_path.startswith("/"):
+            raise ValueError(f"websocket_path {self.websocket_path!r} must begin with a slash, such as '/mqtt'")
+        if any(sign in self.shared_group for sign in "/+#"):
+            raise ValueError(f"shared_group {self.shared_group!r} must hold none of / + #")
         if (self.password_file is not None or self.password is not None) and not self.username:
             raise ValueError("a password is given but no username: MQTT sends a password only with a user name")
         if self.reconnect_max_s < self.reconnect_min_s:
@@ -151,6 +188,13 @@ class BrokerSettings(_Settings):
     def address(self) -> str:
         """`host:port`, for messages."""
         return f"{self.host}:{self.port}"
+
+    @property
+    def choices(self) -> "tuple[BrokerSettings, ...]":
+        """These settings for each address, in the order to try."""
+        further = (each.rpartition(":") for each in self.fallbacks)
+        copies = (self.model_copy(update={"host": host.strip("[]"), "port": int(port)}) for host, _, port in further)
+        return (self, *copies)
 
 
 class MessageFormat(StrEnum):
@@ -278,22 +322,23 @@ class IngestSettings(_Settings):
         description="One per kind of topic; the first that fits a message decodes it.",
     )
     batch_max_messages: int = Field(
-        default=2_000, ge=1, le=60_000, description="A batch is committed at this many messages; bounds memory."
+        default=10_000, ge=1, le=60_000, description="A batch is committed at this many messages; bounds memory."
     )
     batch_max_bytes: int = Field(
         default=16_000_000, ge=10_000, description="A batch is committed at this much payload [byte]; bounds memory."
     )
     batch_max_age_s: float = Field(
-        default=0.25,
+        default=0.1,
         gt=0,
         le=60,
-        description="A batch is committed when its first message is this old [s]; bounds latency.",
+        description="While messages keep coming, a batch is committed this often [s]: less is sooner durable, more is "
+        "cheaper. After a pause the first messages are committed as soon as no more come.",
     )
     batch_settle_s: float = Field(
-        default=0.05,
+        default=0.02,
         ge=0,
         le=60,
-        description="A batch is committed this long after its first message when nothing more waits [s].",
+        description="How long no more must come for a batch to be committed early [s].",
     )
     read_interval_s: float = Field(
         default=0.01,

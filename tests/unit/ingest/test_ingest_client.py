@@ -51,7 +51,7 @@ def test_backoff_grows_with_jitter_within_its_bounds(seed, failures):
 def test_clients_refuse_a_password_file_that_is_not_there(tmp_path):
     broker = BrokerSettings(username="u", password_file=tmp_path / "none")
     with pytest.raises(ConfigError, match="password_file"):
-        session_client(broker)
+        session_client(broker, on_publishes=print)
 
 
 def test_clients_refuse_tls_files_that_are_not_there(tmp_path):
@@ -62,7 +62,7 @@ def test_clients_refuse_tls_files_that_are_not_there(tmp_path):
 
 def test_clients_take_the_password_from_its_file(tmp_path):
     (tmp_path / "secret").write_text("hush\n")
-    client = session_client(BrokerSettings(username="u", password_file=tmp_path / "secret"))
+    client = session_client(BrokerSettings(username="u", password_file=tmp_path / "secret"), on_publishes=print)
     assert (client.username, client.password) == ("u", "hush")
 
 

@@ -1,0 +1,208 @@
+"""JSON messages of one mapping decoded together, straight into columns.
+
+It takes only messages that are as the mapping expects them; every other one is named in `left`, for the general decoder
+to take or to explain. So what is stored, refused and said is the same for both, only the cost differs: 0.9 µs for a
+message of six fields instead of 5.
+"""
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.decode.json import JsonPlan
+from ingest.decode.values import END_OF_TIME_US, MAX_TEXT, time_of
+from ingest.settings import TimeUnit
+
+Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
+Column = NDArray[np.float64] | list[str | None]
+_US_OF: Final = {TimeUnit.S: 1_000_000, TimeUnit.MS: 1_000, TimeUnit.US: 1}
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Columns(NamedTuple):
+    """What the sound ones of some messages say; `taken` and all columns are of one length."""
+
+    taken: NDArray[np.intp]
+    """Which messages these are."""
+    observed_at: NDArray[np.int64]
+    """Device times [µs UTC]."""
+    values: list[Column]
+    """One per signal of the class, in canonical units: NaN or None where nothing was reported."""
+    left: list[int]
+    """Messages for the general decoder, ascending."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FastPlan:
+    """A mapping compiled to typed decoders."""
+
+    plan: JsonPlan
+    one: msgspec.json.Decoder[Any]
+    many: msgspec.json.Decoder[list[Any]]
+    flat: bool
+    """Whether messages are objects without objects inside."""
+    time: tuple[str, ...]
+    """Attributes on the way to the device time."""
+    fields: tuple[tuple[str, ...], ...]
+    """Attributes on the way to each signal."""
+
+
+def plan_fast(plan: JsonPlan) -> FastPlan | None:
+    """Compile a plan; None for one that only the general decoder serves (no device time, paths through lists)."""
+    if plan.time_unit is TimeUnit.NONE or not plan.time_path:
+        return None
+    leaves: dict[tuple[str, ...], Any] = {
+        plan.time_path: (str if plan.time_unit is TimeUnit.ISO else int | float) | None
+    }
+    for field in plan.fields:
+        kind = (Text if field.text else float) | None
+        if leaves.setdefault(field.path, kind) != kind or any(key.isdigit() for key in field.path):
+            return None
+    tree: dict[str, Any] = {}
+    for path, kind in leaves.items():
+        branch = tree
+        for key in path[:-1]:
+            branch = branch.setdefault(key, {})
+            if not isinstance(branch, dict):
+                return None
+        if path[-1] in branch:
+            return None
+        branch[path[-1]] = kind
+    try:
+        message, places = _struct(tree)
+    except ValueError:  # a name that the compiled form cannot hold
+        return None
+    return FastPlan(
+        plan=plan,
+        one=msgspec.json.Decoder(message),
+        many=msgspec.json.Decoder(list[message]),  # type: ignore[valid-type]
+        flat=all(len(path) == 1 for path in leaves),
+        time=places[plan.time_path],
+        fields=tuple(places[field.path] for field in plan.fields),
+    )
+
+
+def decode_columns(payloads: Sequence[bytes], *, plan: FastPlan) -> Columns:
+    """What messages say under a plan, in columns; never raises."""
+    messages, rows, left = _objects(payloads, plan)
+    times, timely = _times(_follow(messages, plan.time), plan.plan)
+    values: list[Column] = []
+    reported = np.zeros(len(messages), dtype=np.bool_)
+    sound = timely
+    for field, place in zip(plan.plan.fields, plan.fields, strict=True):
+        raw = _follow(messages, place)
+        if field.text:
+            states: Mapping[str, str] = field.states or {}
+            texts = [states.get(text, text) for text in raw] if states else raw
+            values.append(texts)
+            if not reported.all():
+                reported |= [text is not None for text in raw]
+            continue
+        numbers = np.array(raw, dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            converted = numbers * field.factor + field.offset
+        absent = np.isnan(numbers)
+        values.append(converted)
+        sound = sound & (np.isfinite(converted) | absent)
+        if not reported.all():
+            reported |= ~absent
+    sound = sound & reported
+    taken = np.array(rows, dtype=np.intp)
+    if sound.all():
+        return Columns(taken, times, values, left)
+    kept = np.flatnonzero(sound)
+    some = [
+        column[kept] if isinstance(column, np.ndarray) else [column[index] for index in kept.tolist()]
+        for column in values
+    ]
+    return Columns(taken[kept], times[kept], some, sorted([*left, *taken[~sound].tolist()]))
+
+
+def _objects(payloads: Sequence[bytes], plan: FastPlan) -> tuple[list[Any], Sequence[int], list[int]]:
+    """Typed objects, which message each is, and the messages that are none."""
+    joined = b",\n".join(payloads)
+    escaped = b"\\u" in joined  # only so can text be no valid Unicode
+    if plan.flat and not escaped and _one_object_each(joined, len(payloads)):
+        try:
+            return plan.many.decode(b"[%b]" % joined), range(len(payloads)), []
+        except _UNREADABLE:
+            pass
+    objects, rows, left = [], [], []
+    for index, payload in enumerate(payloads):
+        try:
+            if escaped and b"\\u" in payload:
+                left.append(index)
+                continue
+            objects.append(plan.one.decode(payload))
+            rows.append(index)
+        except _UNREADABLE:
+            left.append(index)
+    return objects, rows, left
+
+
+def _one_object_each(joined: bytes, count: int) -> bool:
+    """Whether joined payloads, if they are valid JSON between brackets, are one flat object each.
+
+    All newlines are those that join, each stands between `},` and `{`, and there are no other braces: then no object,
+    text or value can begin in one message and end in another.
+    """
+    return (
+        joined[:1] == b"{"
+        and joined[-1:] == b"}"
+        and joined.count(b"\n") == joined.count(b"},\n{") == count - 1
+        and joined.count(b"{") == joined.count(b"}") == count
+    )
+
+
+def _times(raw: list[Any], plan: JsonPlan) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Device times [µs UTC], and which of them are there and sound."""
+    if plan.time_unit is not TimeUnit.ISO and set(map(type, raw)) == {int}:
+        try:
+            ticks = np.array(raw, dtype=np.int64)
+        except OverflowError:
+            pass
+        else:
+            if plan.time_unit is TimeUnit.NS:
+                at_us = ticks // 1_000
+                return at_us, (at_us >= 0) & (at_us < END_OF_TIME_US)
+            limit = END_OF_TIME_US // _US_OF[plan.time_unit]
+            sound = (ticks >= 0) & (ticks < limit)
+            return np.where(sound, ticks, 0) * _US_OF[plan.time_unit], sound
+    read = [None if each is None else time_of(each, name="", unit=plan.time_unit) for each in raw]
+    return (
+        np.array([each if isinstance(each, int) else 0 for each in read], dtype=np.int64),
+        np.array([isinstance(each, int) for each in read], dtype=np.bool_),
+    )
+
+
+def _follow(messages: list[Any], place: tuple[str, ...]) -> list[Any]:
+    """The attribute of each message at a place; None where it, or an object on the way, is absent."""
+    here = messages
+    for name in place:
+        read = operator.attrgetter(name)
+        here = list(map(read, here)) if here is messages else [None if each is None else read(each) for each in here]
+    return here
+
+
+def _struct(tree: Mapping[str, Any]) -> tuple[type[msgspec.Struct], dict[tuple[str, ...], tuple[str, ...]]]:
+    """A typed object of a tree of paths, and the attributes that each path became."""
+    fields: list[tuple[str, Any, Any]] = []
+    places: dict[tuple[str, ...], tuple[str, ...]] = {}
+    names: dict[str, str] = {}
+    for index, (key, kind) in enumerate(tree.items()):
+        name = f"f{index}"
+        names[name] = key
+        if isinstance(kind, dict):
+            inner, inside = _struct(kind)
+            fields.append((name, inner | None, None))
+            places |= {(key, *path): (name, *place) for path, place in inside.items()}
+        else:
+            fields.append((name, kind, None))
+            places[(key,)] = (name,)
+    made = msgspec.defstruct("Message", fields, rename=names, forbid_unknown_fields=True, gc=False)
+    return made, places

@@ -1,0 +1,197 @@
+"""From messages as they were read to a batch: counted and routed at once, decoded together when the batch is taken.
+
+Decoding waits so that messages of one mapping can be decoded into columns together; what the columnar decoder leaves
+goes the general way, one by one, in the order of arrival.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ingest.batching import Batcher
+from ingest.decode.fast import FastPlan, decode_columns, plan_fast
+from ingest.decode.json import JsonPlan
+from ingest.placing import FOR_A_HANDLER, place
+from ingest.rework import SideHandler
+from ingest.topics import Route, Router, Unroutable
+from plant.signals import Batch, RejectionReason
+
+log = logging.getLogger(__name__)
+
+FEW: Final = 8
+"""So few messages of a mapping cost less one by one."""
+_KNOWN_LIMIT: Final = 100_000
+_UNKNOWN_FIELDS_LIMIT: Final = 1_000
+_STRANGE_TOPIC: Final = "(a topic that is not UTF-8)"
+
+
+class _Way(NamedTuple):
+    """What a topic means, ready for many messages."""
+
+    topic: str
+    route: Route | Unroutable
+    fast: FastPlan | None
+    """None: its messages are read one by one."""
+
+
+class _Aside(NamedTuple):
+    """A message on a side topic that waits for its handler."""
+
+    message: int
+    topic: str
+    payload: bytes
+    received_at_us: int
+    handler: SideHandler
+
+
+class Intake:
+    """Messages that are read and not committed; `take` gives them as one batch and begins anew."""
+
+    def __init__(
+        self, batcher: Batcher, *, router: Router, sides: Mapping[str, SideHandler], max_payload_bytes: int
+    ) -> None:
+        self._batcher = batcher
+        self._router = router
+        self._sides = sides
+        self._max_payload_bytes = max_payload_bytes
+        self._known: dict[bytes, _Way] = {}
+        self._fast: dict[int, tuple[JsonPlan, FastPlan | None]] = {}
+        self._ways: list[_Way] = []
+        self._payloads: list[bytes] = []
+        self._received_at_us: list[int] = []
+        self._placed = 0
+        self._asides: list[_Aside] = []
+        self._unknown_fields: dict[tuple[str, str], int] = {}
+        self.received = [0] * len(router.filters)
+        """Messages read from the wire so far, by filter."""
+        self.payload_bytes = 0
+        """Payload of the messages held [byte]."""
+
+    def __len__(self) -> int:
+        return len(self._payloads)
+
+    @property
+    def unknown_fields(self) -> int:
+        """How often a field came that no signal is mapped to."""
+        return sum(self._unknown_fields.values())
+
+    def read(self, topics: Sequence[bytes], payloads: Sequence[bytes], *, at_us: int) -> None:
+        """Count and keep messages that were read from the wire at an instant [µs UTC, plant clock]."""
+        known = self._known
+        ways = [known.get(topic) or self._way(topic) for topic in topics]
+        for way in ways:
+            self.received[way.route.filter] += 1
+        self._ways += ways
+        self._payloads += payloads
+        self._received_at_us += [at_us] * len(ways)
+        self.payload_bytes += sum(map(len, payloads))
+
+    def take(self) -> Batch:
+        """Decode what was read since the last batch, settle what is for handlers, and give all as one batch.
+
+        Raises:
+            Unavailable: A handler cannot settle its message for now; nothing is lost, call again.
+        """
+        self._decode()
+        self._settle_asides()
+        batch = self._batcher.take(self.received)
+        self._ways, self._payloads, self._received_at_us = [], [], []
+        self._placed = self.payload_bytes = 0
+        return batch
+
+    def _decode(self) -> None:
+        new = range(self._placed, len(self._payloads))
+        if not new:
+            return
+        opened = [way.route.filter for way in self._ways[self._placed :]]
+        self._batcher.open_messages(opened, payload_bytes=0)
+        single: list[int] = []
+        together: dict[int, list[int]] = {}
+        for index in new:
+            fast = self._ways[index].fast
+            (single if fast is None else together.setdefault(id(fast), [])).append(index)
+        for indices in together.values():
+            single += self._decode_together(indices) if len(indices) > FEW else indices
+        for index in sorted(single):
+            self._place(index)
+        self._placed = len(self._payloads)
+
+    def _decode_together(self, indices: list[int]) -> list[int]:
+        """Place messages of one mapping in columns; those that must go one by one are returned."""
+        fast = self._ways[indices[0]].fast
+        assert fast is not None
+        payloads = [self._payloads[index] for index in indices]
+        if max(map(len, payloads)) > self._max_payload_bytes:
+            return indices
+        columns = decode_columns(payloads, plan=fast)
+        messages = np.array(indices, dtype=np.int64)[columns.taken]
+        rows = messages.tolist()
+        self._batcher.add_columns(
+            messages,
+            machines=[way.route.machine for way in map(self._ways.__getitem__, rows) if isinstance(way.route, Route)],
+            machine_class=fast.plan.machine_class,
+            observed_at_us=columns.observed_at,
+            received_at_us=np.array(self._received_at_us, dtype=np.int64)[messages],
+            values=columns.values,
+        )
+        return [indices[row] for row in columns.left]
+
+    def _place(self, index: int) -> None:
+        way, payload, at_us = self._ways[index], self._payloads[index], self._received_at_us[index]
+        unknown = place(
+            self._batcher,
+            index,
+            way=way.route,
+            topic=way.topic,
+            payload=payload,
+            received_at_us=at_us,
+            max_payload_bytes=self._max_payload_bytes,
+        )
+        if unknown is FOR_A_HANDLER:
+            handler = self._sides[self._router.filters[way.route.filter]]
+            self._asides.append(_Aside(index, way.topic, payload, at_us, handler))
+            return
+        for field in unknown:
+            self._note_unknown(way.topic, field)
+
+    def _settle_asides(self) -> None:
+        while self._asides:
+            aside = self._asides[0]
+            problem = aside.handler(aside.topic, aside.payload)
+            if problem is not None:
+                self._batcher.reject(
+                    aside.message,
+                    topic=aside.topic,
+                    payload=aside.payload,
+                    received_at_us=aside.received_at_us,
+                    reason=RejectionReason.WRONG_SHAPE,
+                    detail=problem,
+                )
+            del self._asides[0]
+
+    def _way(self, topic: bytes) -> _Way:
+        try:
+            name = topic.decode("utf-8")
+        except UnicodeDecodeError:
+            name = _STRANGE_TOPIC
+        route = self._router.route(name)
+        plan = route.plan if isinstance(route, Route) else None
+        way = _Way(name, route, self._fast_plan(plan) if isinstance(plan, JsonPlan) else None)
+        if isinstance(route, Route) and len(self._known) < _KNOWN_LIMIT:
+            self._known[topic] = way
+        return way
+
+    def _fast_plan(self, plan: JsonPlan) -> FastPlan | None:
+        if id(plan) not in self._fast:
+            self._fast[id(plan)] = (plan, plan_fast(plan))
+        return self._fast[id(plan)][1]
+
+    def _note_unknown(self, topic: str, field: str) -> None:
+        key = (topic, field[:100])
+        seen = self._unknown_fields.get(key, 0)
+        if seen or len(self._unknown_fields) < _UNKNOWN_FIELDS_LIMIT:
+            self._unknown_fields[key] = seen + 1
+            if not seen:
+                log.warning("unknown_field", extra={"topic": topic, "field": ascii(field[:100])})
