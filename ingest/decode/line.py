@@ -79,6 +79,20 @@ def decode_lines(payload: bytes, *, plan: LinePlan) -> Contents:
     return gathering.contents()
 
 
+def first_line(text: str) -> tuple[str, dict[str, str], dict[str, object]] | None:
+    """Measurement, tags and fields of the first line, or None where the text is no line protocol.
+
+    >>> first_line("# note\\ndrive,host=press temp=40i 1790000000000000000")
+    ('drive', {'host': 'press'}, {'temp': 40.0})
+    """
+    for start in (0, *(found.end() for found in re.finditer("\n", text[:4_000]))):
+        if (line := _LINE.match(text, start)) is not None and not line["measurement"].startswith("#"):
+            tags = {_plain(key): _plain(value) for key, value in _TAG.findall(line["tags"])}
+            values = {_plain(key): _value(value) for key, value in _FIELD.findall(line["fields"])}
+            return None if _BAD in values.values() else (_plain(line["measurement"]), tags, values)
+    return None
+
+
 def _take(line: re.Match[str], number: int, plan: LinePlan, gathering: Gathering) -> None:
     raw = [(_plain(key), _value(value)) for key, value in _FIELD.findall(line["fields"])]
     tags = {_plain(key): _plain(value) for key, value in _TAG.findall(line["tags"])}

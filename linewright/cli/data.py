@@ -1,4 +1,4 @@
-"""Commands on data: orders in, recorded data replayed, the ledger shown."""
+"""Commands on data: orders in, recorded data replayed, unmapped topics found, the ledger shown."""
 
 import json
 from pathlib import Path
@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(quarantine.app, name="quarantine", help="Messages that could not be used: list, show, replay, drop.")
     app.command()(replay)
     app.command()(ledger)
+    app.command()(discover)
 
 
 @orders_app.command("import")
@@ -57,6 +58,27 @@ def replay(
     from linewright.recorded import replay_recorded
 
     typer.echo(replay_recorded(load_site(site), mapping=mapping, source=source, speed=speed, as_now=as_now))
+
+
+def discover(
+    seconds: Annotated[
+        float, typer.Option(min=0, help="How long to listen [s]; 0: only look at the quarantine.")
+    ] = 30.0,
+    topic: Annotated[str, typer.Option(help="MQTT filter to listen to.")] = "#",
+    site: SiteOption = None,
+) -> None:
+    """Find topics that no mapping serves, and print TOML that would serve them, to read, correct and paste."""
+    from linewright.discovery import discover as propose
+    from linewright.lifecycle import stop_on_signals
+
+    text = propose(
+        load_site(site),
+        topic_filter=topic,
+        seconds=seconds,
+        stop=stop_on_signals(),
+        announce=lambda sentence: typer.echo(sentence, err=True),
+    )
+    typer.echo(text, nl=False)
 
 
 def ledger(site: SiteOption = None, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
