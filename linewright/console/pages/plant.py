@@ -88,7 +88,7 @@ def _line(first: LineCard) -> Callable[[LineCard], None]:
             Text("h2", first.label)
             product = Text("span", "", "line-product")
             with box("line-figures"):
-                figures = [_figure(name) for name in ("OEE", "Power", "Scrap")]
+                figures = [_figure(name) for name in ("OEE", "Power", "Per good part", "Scrap")]
         with box("machines"):
             tiles = []
             for index, machine in enumerate(first.machines):
@@ -98,7 +98,7 @@ def _line(first: LineCard) -> Callable[[LineCard], None]:
 
     def update(card: LineCard) -> None:
         product.set_text(f"making {card.product}" if card.product != "–" else "")
-        for figure, text in zip(figures, (card.oee, card.power, card.scrap), strict=True):
+        for figure, text in zip(figures, (card.oee, card.power, card.energy, card.scrap), strict=True):
             figure.set_text(text)
         for tile, machine in zip(tiles, card.machines, strict=True):
             tile.show(machine)

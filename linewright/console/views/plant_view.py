@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
+from analytics.kpi import add
 from linewright.console.snapshot import Snapshot
 from linewright.console.words import (
     MISSING,
@@ -16,6 +17,7 @@ from linewright.console.words import (
     number,
     percent,
     severity_mark,
+    significant,
     soon,
     state_mark,
 )
@@ -61,6 +63,8 @@ class LineCard:
     product: str
     oee: str
     power: str
+    energy: str
+    """Per good part."""
     scrap: str
     machines: tuple[MachineTile, ...]
 
@@ -111,23 +115,6 @@ def risk_mark(risk: Risk | None, *, open_probability: float) -> Mark:
     if tone is Tone.OK and risk.probability >= open_probability / 2:
         tone = Tone.WARN
     return Mark(word=percent(risk.probability), tone=tone, hint=f"{percent(risk.probability)} probability {within}")
-
-
-def added(kpis: Sequence[Kpi], *, entity: str) -> Kpi | None:
-    """Sums of several machines or lines; ratios follow from the sums and are never averaged."""
-    if not kpis:
-        return None
-    return Kpi(
-        entity=entity,
-        start=min(kpi.start for kpi in kpis),
-        end=max(kpi.end for kpi in kpis),
-        planned_busy_h=sum(kpi.planned_busy_h for kpi in kpis),
-        production_h=sum(kpi.production_h for kpi in kpis),
-        produced=sum(kpi.produced for kpi in kpis),
-        good=sum(kpi.good for kpi in kpis),
-        target_h=sum(kpi.target_h for kpi in kpis),
-        energy_kwh=sum(kpi.energy_kwh for kpi in kpis),
-    )
 
 
 def machine_tile(
@@ -194,9 +181,15 @@ def _line_card(
         product=" → ".join(reversed(made)) if len(made) <= 2 and made else (made[-1] if made else MISSING),
         oee=percent(kpi.oee if kpi else None),
         power=_power([machine.name for machine in line.machines], snapshot, plant),
+        energy=_energy(kpi),
         scrap=percent(kpi.scrap_ratio if kpi else None, digits=1),
         machines=tiles,
     )
+
+
+def _energy(kpi: Kpi | None) -> str:
+    per_good = kpi.energy_per_good_kwh if kpi else None
+    return MISSING if per_good is None else f"{significant(per_good)} kWh"
 
 
 def _power(machines: Sequence[str], snapshot: Snapshot, plant: Plant) -> str:
@@ -220,7 +213,7 @@ def _totals(snapshot: Snapshot, plant: Plant, now: datetime) -> tuple[Total, ...
     running = sum(1 for state in states if state == "Execute")
     faults = sum(1 for state in states if state in ("Aborted", "Aborting"))
     lines = [snapshot.kpis[line.name] for line in plant.lines if line.name in snapshot.kpis]
-    whole = added(lines, entity=plant.site)
+    whole = add(lines, plant.site) if lines else None
     alerts = snapshot.open_alerts()
     unseen = sum(1 for alert in alerts if not alert.acknowledged_by)
     window = f"last {hours((whole.end - whole.start).total_seconds() / 3600)}" if whole else "no figures yet"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from analytics.kpi import add
 from ingest.simulator.canonical import canonical_plant
 from linewright.console.charts import LIGHT, signal_chart, survival_chart
 from linewright.console.snapshot import Snapshot
@@ -13,8 +14,8 @@ from linewright.console.views.alert_view import alerts_view
 from linewright.console.views.gantt_view import gantt, price_levels
 from linewright.console.views.machine_view import aggregations, risk_view, signal_series, state_segments
 from linewright.console.views.plan_view import check_rows, cost_bars, trust_line
-from linewright.console.views.plant_view import added, plant_view, risk_mark
-from linewright.console.words import Tone
+from linewright.console.views.plant_view import plant_view, risk_mark
+from linewright.console.words import Tone, percent
 from plant.alerts import Alert, AlertState, Severity
 from plant.clock import microseconds
 from plant.kpis import Kpi
@@ -109,11 +110,14 @@ def test_plant_view_says_silent_when_three_readings_are_missing() -> None:
     assert (tile.state.word, tile.since) == ("Silent", "for 30 min")
 
 
-def test_sums_of_lines_are_added_before_dividing() -> None:
-    whole = added([kpi("L1", busy_h=8.0), kpi("L2", busy_h=2.0, production_h=2.0)], entity="plant")
-    assert whole is not None
+def test_totals_are_ratios_of_sums_and_lines_tell_energy_per_good_part() -> None:
+    lines = {each.entity: each for each in (kpi("L1", busy_h=8.0), kpi("L2", busy_h=2.0, production_h=2.0))}
+    view = view_of(Snapshot(kpis=lines))
+    whole = add(lines.values(), "plant")
     assert whole.availability == pytest.approx(8.0 / 10.0)
-    assert added([], entity="plant") is None
+    assert view.totals[1].value == percent(whole.oee)
+    assert view.lines[0].energy.endswith(" kWh")
+    assert view_of(Snapshot()).lines[0].energy == "–"
 
 
 @pytest.mark.parametrize(("probability", "tone"), [(0.1, Tone.OK), (0.3, Tone.WARN), (0.5, Tone.BAD), (0.99, Tone.BAD)])
