@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -46,8 +46,14 @@ class _Group:
     """Machines that the plant does not name."""
 
 
-def propose(topics: Mapping[str, SeenTopic], *, plant: Plant) -> str:
-    """TOML for the topics: mappings, signals that are missing, and comments on what only a person can decide."""
+def propose(topics: Mapping[str, SeenTopic], *, plant: Plant, mapped: Collection[str] = ()) -> str:
+    """TOML for the topics: mappings, signals that are missing, and comments on what only a person can decide.
+
+    Args:
+        topics: What no mapping serves, or only in part.
+        plant: The machines and signals of now.
+        mapped: Topic templates that have a mapping; for these, only what it lacks is told.
+    """
     groups: dict[tuple[object, ...], _Group] = {}
     unreadable: list[str] = []
     for topic, seen in sorted(topics.items()):
@@ -63,7 +69,9 @@ def propose(topics: Mapping[str, SeenTopic], *, plant: Plant) -> str:
         known.strangers |= group.strangers
         for name, each in group.fields.items():
             known.fields.setdefault(name, each).kinds |= each.kinds
-    parts = [_mapping(group, plant) for group in groups.values()]
+    parts = [
+        _addition(group, plant) if group.template in mapped else _mapping(group, plant) for group in groups.values()
+    ]
     parts += [
         f"# {_comment(topic)}: messages in a format that is not known; they stay in quarantine." for topic in unreadable
     ]
@@ -153,6 +161,18 @@ def _mapping(group: _Group, plant: Plant) -> str:
     return "\n".join(lines + _signals(missing, group))
 
 
+def _addition(group: _Group, plant: Plant) -> str:
+    """What the mapping that is there for these topics lacks, as comments: a topic is mapped once."""
+    matched, missing = _matched(group, plant)
+    pairs = ", ".join(f"{signal} = {_text(name)}" for signal, name in matched.items() if signal != name)
+    lines = [
+        f"# {group.messages} messages on {len(group.topics)} topics, such as {_comment(group.topics[0])}, do not fit",
+        f"# the mapping that is there for {_comment(group.template)}; `linewright quarantine list` says why.",
+    ]
+    lines += [f"# It could have: fields = {{ {pairs} }}"] if pairs else []
+    return "\n".join(lines + _signals(missing, group))
+
+
 def _matched(group: _Group, plant: Plant) -> tuple[dict[str, str], dict[str, SeenField]]:
     """Signal = field where they fit by name and type; and the fields that no signal fits."""
     signals = {signal.name: signal for each in plant.classes if each.name in group.classes for signal in each.signals}
@@ -195,10 +215,12 @@ def _signals(missing: Mapping[str, SeenField], group: _Group) -> list[str]:
 
 
 def _alike(field_name: str, signal: str) -> float:
-    """How alike two names are, 1 where they differ only by a unit at the end or by the levels before."""
+    """How alike two names are: 1 where only a unit at the end or levels before differ, 0.9 for a short form."""
     last = field_name.rsplit("__", 1)[-1]
     if field_name == signal or last == signal or (len(last) >= 3 and signal.startswith(f"{last}_")):
         return 1.0
+    if len(last) >= 3 and signal.startswith(last):
+        return 0.9
     return difflib.SequenceMatcher(None, last, signal).ratio()
 
 

@@ -67,7 +67,7 @@ def discover(
             f"{survey.served} messages are served by the mappings; {messages} messages on {len(survey.topics)} topics "
             f"are not ({kept} messages from quarantine were looked at).{beyond}"
         )
-        return propose(survey.topics, plant=site.plant)
+        return propose(survey.topics, plant=site.plant, mapped=[mapping.topic for mapping in site.ingest.mappings])
 
 
 def _hear_quarantine(site: Site, hear: Callable[[str, bytes], None]) -> int:

@@ -122,6 +122,15 @@ def test_what_cannot_be_read_is_told_and_what_is_served_is_left_alone():
     assert propose({}, plant=PLANT) == ""
 
 
+def test_a_topic_that_has_a_mapping_is_not_mapped_again():
+    topic = "acme/linz/hall1/L1/L1-press/telemetry"
+    found = survey((topic, {"timestamp_ms": NOW_MS, "vib": 1, "door": True}))
+    text = propose(found.topics, plant=PLANT, mapped=[MappingSettings().topic])
+    assert tomllib.loads(text) == {}
+    assert '# It could have: fields = { vibration_mm_s = "vib" }' in text
+    assert '# name = "door"' in text
+
+
 def test_the_survey_is_bounded(monkeypatch):
     monkeypatch.setattr("ingest.survey.MAX_TOPICS", 3)
     found = survey(*((f"x/{number % 5}", {"a": number}) for number in range(100)))
