@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from optimizer.costing import Account, account
+from optimizer.facts import GRAINS_PER_UNIT
 from optimizer.problem import PlanningProblem
 from optimizer.rounding import Schedule
+from optimizer.sequence import Piece, runs_of
 from optimizer.slots import HOUR
 from plant.plans import CostTerm, HourUse, MaintenanceWindow, Plan, PlannedRun, SolveStatus
 
@@ -92,52 +94,26 @@ def _windows(problem: PlanningProblem, schedule: Schedule) -> tuple[MaintenanceW
 
 
 def _runs(problem: PlanningProblem, schedule: Schedule) -> tuple[PlannedRun, ...]:
-    """Runs of each line in sequence; within an hour a product that goes on comes first, one that stays comes last."""
+    """Runs of each line in sequence."""
     runs: list[PlannedRun] = []
     for line in range(len(problem.lines)):
-        pieces = _pieces(problem, schedule, line)
+        groups = runs_of(problem, schedule.grains, line)
+        pieces = [piece for group in groups for piece in group]
         done: set[tuple[int, int]] = set()
-        group: list[tuple[int, int, int]] = []
-        for piece in pieces:
-            if group and not _goes_on(problem, group[-1], piece):
-                runs.append(_run(problem, pieces, group, done))
-                group = []
-            group.append(piece)
-        if group:
-            runs.append(_run(problem, pieces, group, done))
+        runs += [_run(problem, pieces, group, done) for group in groups]
     return tuple(sorted(runs, key=lambda run: (run.start, run.line, run.product)))
-
-
-def _pieces(problem: PlanningProblem, schedule: Schedule, line: int) -> list[tuple[int, int, int]]:
-    """What a line makes as (making, hour, steps), in the order it makes it."""
-    by_hour: dict[int, dict[int, int]] = {}
-    for (m, t), count in schedule.steps.items():
-        if problem.makings[m].line == line:
-            by_hour.setdefault(t, {})[m] = count
-    ordered: list[tuple[int, int, int]] = []
-    for t in sorted(by_hour):
-        before = ordered[-1][0] if ordered and ordered[-1][1] == t - 1 else None
-        following = by_hour.get(t + 1, {})
-        for m in sorted(by_hour[t], key=lambda m: (m != before, m in following, m)):
-            ordered.append((m, t, by_hour[t][m]))
-    return ordered
-
-
-def _goes_on(problem: PlanningProblem, last: tuple[int, int, int], piece: tuple[int, int, int]) -> bool:
-    shifts = problem.slots.shift
-    return last[0] == piece[0] and piece[1] == last[1] + 1 and shifts[piece[1]] == shifts[last[1]]
 
 
 def _run(
     problem: PlanningProblem,
-    pieces: list[tuple[int, int, int]],
-    group: list[tuple[int, int, int]],
+    pieces: list[Piece],
+    group: list[Piece],
     done: set[tuple[int, int]],
 ) -> PlannedRun:
     m, first = group[0][0], group[0][1]
     making = problem.makings[m]
-    steps = [count for _, _, count in group]
-    gross = sum(steps) * making.step
+    grains = [count for _, _, count in group]
+    gross = sum(grains) / GRAINS_PER_UNIT
     shift = problem.slots.shift[first]
     is_ready = making.ready and shift == problem.slots.shift[0]
     setup = making.needs_setup and not is_ready and (m, shift) not in done
@@ -152,17 +128,15 @@ def _run(
         good_units=hours * making.good_per_h,
         energy_kwh=hours * making.energy_kwh_per_h,
         setup=setup,
-        hourly_units=tuple(count * making.step for count in steps),
+        hourly_units=tuple(count / GRAINS_PER_UNIT for count in grains),
     )
 
 
-def _into_hour(
-    problem: PlanningProblem, pieces: list[tuple[int, int, int]], piece: tuple[int, int, int], *, end: bool
-) -> timedelta:
+def _into_hour(problem: PlanningProblem, pieces: list[Piece], piece: Piece, *, end: bool) -> timedelta:
     """How far into its hour a piece starts or ends: pieces of an hour follow each other; the last one ends it."""
     same = [other for other in pieces if other[1] == piece[1]]
     place = same.index(piece) + int(end)
     if place == len(same):
         return HOUR
-    taken = [n * problem.makings[m].step / problem.makings[m].rate_per_h for m, _, n in same[:place]]
+    taken = [n / GRAINS_PER_UNIT / problem.makings[m].rate_per_h for m, _, n in same[:place]]
     return HOUR * min(sum(taken), 1.0 - _NEARLY_H)

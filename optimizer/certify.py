@@ -11,7 +11,7 @@ from math import ceil
 
 from optimizer.costing import Account, account, good_units
 from optimizer.exact import ONE, ZERO
-from optimizer.facts import PlanningFacts, inputs_hash, maintenance_in_progress, units_step
+from optimizer.facts import GRAINS_PER_UNIT, PlanningFacts, inputs_hash, maintenance_in_progress, units_step
 from optimizer.slots import HOUR
 from plant.plans import Certificate, Plan, RuleCheck
 
@@ -23,7 +23,12 @@ Residuals = Iterable[Fraction]
 def check_rules(facts: PlanningFacts, plan: Plan, worked_out: Account) -> tuple[RuleCheck, ...]:
     """Every rule with its worst residual on this plan."""
     return (
-        _check("whole_units", "Production is in whole units, never negative.", _whole_units(facts, plan), ZERO),
+        _check(
+            "whole_units",
+            "What a line makes of a product in a shift is whole units, never negative.",
+            _whole_units(facts, plan, worked_out),
+            ZERO,
+        ),
         _check("capability", "A line makes only what it can make, inside the horizon.", _capability(facts, plan), ZERO),
         _check(
             "line_hours", "A line runs no longer than its machines are expected to.", _line_hours(facts, worked_out)
@@ -111,15 +116,20 @@ def _broken(is_broken: bool) -> Fraction:
     return ONE if is_broken else ZERO
 
 
-def _whole_units(facts: PlanningFacts, plan: Plan) -> Residuals:
+def _whole_units(facts: PlanningFacts, plan: Plan, worked_out: Account) -> Residuals:
+    """A unit may be under way when the hour strikes; what a line makes of a product in a shift is whole."""
     rate = {(c.line, c.product): c.rate_per_h for c in facts.capabilities}
     for run in plan.runs:
-        step = units_step(rate.get((run.line, run.product), 1e9))
         for made in run.hourly_units:
-            steps = Fraction(round(made * 1000), 1000) / step
-            exact_enough = abs(Fraction(made) - steps * step) <= Fraction(1, 10**9)
-            yield _broken(steps.denominator != 1 or made < 0 or not exact_enough)
+            grains = Fraction(round(made * GRAINS_PER_UNIT), GRAINS_PER_UNIT)
+            yield _broken(made < 0 or abs(Fraction(made) - grains) > Fraction(1, 10**9))
         yield _broken(abs(sum(run.hourly_units) - run.gross_units) > 0.5 + 1e-9)
+    shifts, lots = worked_out.calendar.shifts, dict[tuple[str, str, str], Fraction]()
+    for (line, product, t), units in worked_out.units.items():
+        key = (line, product, shifts[t] if 0 <= t < len(shifts) else "")
+        lots[key] = lots.get(key, ZERO) + units
+    for (line, product, _), total in lots.items():
+        yield _broken((total / units_step(rate.get((line, product), 1e9))).denominator != 1)
 
 
 def _capability(facts: PlanningFacts, plan: Plan) -> Residuals:

@@ -12,7 +12,7 @@ from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from optimizer.facts import PlanningFacts, maintenance_in_progress, needs_setup
+from optimizer.facts import GRAINS_PER_UNIT, PlanningFacts, maintenance_in_progress, needs_setup
 from optimizer.slots import HOUR, price_at, shift_at
 from plant.assets import Line, Machine
 from plant.plans import Plan
@@ -87,7 +87,7 @@ def units_by_hour(facts: PlanningFacts, plan: Plan) -> dict[tuple[str, str, int]
         first = (run.start - facts.start) // HOUR
         for hour, made in enumerate(run.hourly_units, start=first):
             key = (run.line, run.product, hour)
-            units[key] = units.get(key, ZERO) + Fraction(round(made * 1000), 1000)
+            units[key] = units.get(key, ZERO) + Fraction(round(made * GRAINS_PER_UNIT), GRAINS_PER_UNIT)
     return {key: made for key, made in units.items() if made}
 
 

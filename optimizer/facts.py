@@ -12,6 +12,8 @@ from plant.plans import Plan
 from plant.production import Calendar, Capability, Order, PlanningPolicy, Product, Stock, Tariff
 from plant.risks import Risk
 
+GRAINS_PER_UNIT = 10**7
+"""What a line makes in an hour is stated in these parts of a unit, as a unit may be under way when the hour strikes."""
 WHOLE_UNITS_FROM_RATE = 20.0
 """Lines that make fewer units an hour are planned in thousandths, as a unit takes a fair part of the hour [unit/h]."""
 
@@ -86,7 +88,7 @@ def inputs_hash(facts: PlanningFacts) -> str:
 
 
 def units_step(rate_per_h: float) -> Fraction:
-    """The grain in which a line's production is planned [unit].
+    """What a line makes of a product in a shift is a multiple of this [unit].
 
     >>> units_step(90.0), units_step(0.5)
     (Fraction(1, 1), Fraction(1, 1000))

@@ -35,28 +35,6 @@ def explain_infeasible(problem: PlanningProblem, empty: Plan) -> Plan:
     )
 
 
-def least_maintenance(problem: PlanningProblem) -> tuple[int, ...] | None:
-    """No maintenance wherever the limits allow it, else the first start with a free crew; None: a limit breaks."""
-    limit = problem.facts.policy.max_failure_probability
-    free = list(problem.crews_free)
-    chosen = []
-    for options in problem.machines:
-        allowed = [
-            option
-            for option, (first, last) in enumerate(options.windows)
-            if (limit is None or options.failure_probability[option] <= limit)
-            and (options.starts[option] is None or all(free[t] > 0 for t in range(first, last)))
-        ]
-        if not allowed:
-            return None
-        option = 0 if 0 in allowed else allowed[0]
-        chosen.append(option)
-        if options.starts[option] is not None:
-            for t in range(*options.windows[option]):
-                free[t] -= 1
-    return tuple(chosen)
-
-
 def find_conflict(problem: PlanningProblem) -> list[str]:
     """An irreducible set of limits that leave no plan together; empty where that is not so."""
     limits = list(_limits(problem))
@@ -167,7 +145,7 @@ def _repairs(problem: PlanningProblem, conflict: tuple[str, ...]) -> Iterator[Re
 
 def _cost(facts: PlanningFacts) -> float | None:
     """Cost of the best plan found for repaired facts within a short time; None: none found."""
-    from optimizer.solve import Found, search
+    from optimizer.search import Found, search
 
     problem = build_problem(facts)
     found = None if problem.unmakeable else search(problem, time_limit_s=TIME_LIMIT_S)

@@ -56,7 +56,7 @@ class Making:
     ready: bool
     """Whether the accepted plan has it set up in the shift in which the plan starts."""
     step: float
-    """Grain of its production [unit]."""
+    """What a line makes of a product in a shift is a multiple of this [unit]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,8 @@
-"""From a solver's real numbers to units that can be made: rounded down so that no hour overflows, then repaired.
+"""From a solver's real numbers to units that can be made: every lot is whole units, rounded down, then repaired.
 
-What is lost by rounding is made up in later or earlier hours that are set up for the product, still have time, and
-raise neither the peak nor the emissions beyond their limits.
+A lot is what a line makes of a product in a shift. A unit may be under way when the hour strikes, so an hour holds
+small parts of a unit, called grains. What a lot loses by rounding is made up in a lot that still has time, and that
+raises neither the peak nor the emissions beyond their limits.
 """
 
 from dataclasses import dataclass
@@ -10,18 +11,21 @@ from math import ceil, floor
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.facts import GRAINS_PER_UNIT
 from optimizer.problem import PlanningProblem
 
 NEARLY = 1e-6
-"""A number of units this little below a whole one counts as whole [step]."""
+"""A number of grains this little below a whole one counts as whole."""
+SNAP_H = 4e-7
+"""A lot this little short of whole units counts as whole: below the check's tolerance [h]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schedule:
-    """A plan in whole steps."""
+    """A plan in whole grains, and in whole units lot by lot."""
 
-    steps: dict[tuple[int, int], int]
-    """Gross production in steps of its making, by (making, hour); no zeros."""
+    grains: dict[tuple[int, int], int]
+    """Gross production in grains, by (making, hour); no zeros."""
     chosen: tuple[int, ...]
     """Option of each machine. (machine,)"""
 
@@ -32,10 +36,10 @@ def round_to_units(
     """The schedule nearest to the solver's running hours [h] by (making, hour) that fits every line's hours."""
     floor_plan = _ShopFloor(problem, chosen, running)
     for (m, t), hours in running.items():
-        floor_plan.add(m, t, floor(floor_plan.steps_of(m, hours) + NEARLY))
-    lost = floor_plan.carry(running)
-    floor_plan.repair(lost)
-    return Schedule(steps={key: count for key, count in floor_plan.steps.items() if count}, chosen=chosen)
+        floor_plan.add(m, t, floor(floor_plan.grains_of(m, hours) + NEARLY))
+    floor_plan.make_lots_whole()
+    floor_plan.repair(running)
+    return Schedule(grains={key: count for key, count in floor_plan.grains.items() if count}, chosen=chosen)
 
 
 def available_hours(problem: PlanningProblem, chosen: tuple[int, ...]) -> NDArray[np.float64]:
@@ -59,7 +63,7 @@ class _ShopFloor:
         self, problem: PlanningProblem, chosen: tuple[int, ...], running: dict[tuple[int, int], float]
     ) -> None:
         self.problem = problem
-        self.steps: dict[tuple[int, int], int] = {}
+        self.grains: dict[tuple[int, int], int] = {}
         self.left = available_hours(problem, chosen)
         shifts = np.array(problem.slots.shift)
         names = range(len(problem.slots.shift_names))
@@ -76,74 +80,129 @@ class _ShopFloor:
             asked[t] += self._draw_kw(m) * hours
         self.peak_kw = float(asked.max())
 
-    def steps_of(self, m: int, hours: float) -> float:
-        """How many steps a making fills in some hours."""
-        making = self.problem.makings[m]
-        return hours * making.rate_per_h / making.step
+    def grains_of(self, m: int, hours: float) -> float:
+        """How many grains a making fills in some hours."""
+        return hours * self.problem.makings[m].rate_per_h * GRAINS_PER_UNIT
+
+    def hours_of(self, m: int, grains: int) -> float:
+        """How long a making takes for some grains [h]."""
+        return grains / GRAINS_PER_UNIT / self.problem.makings[m].rate_per_h
 
     def room(self, m: int, t: int) -> int:
-        """How many more steps of a making fit into an hour."""
+        """How many more grains of a making fit into an hour."""
         making, shift = self.problem.makings[m], self.problem.slots.shift[t]
         if (m, shift) not in self.wanted:
             return 0
         hours = min(float(self.left[making.line, t]), self.shift_left[making.line, shift] - self._setup_h(m, t))
         if (m, t) in self.problem.frozen:
             high = self.problem.frozen[m, t][1]
-            hours = min(hours, high - self.steps.get((m, t), 0) * making.step / making.rate_per_h)
-        return max(floor(self.steps_of(m, hours) + NEARLY), 0)
+            hours = min(hours, high - self.hours_of(m, self.grains.get((m, t), 0)))
+        return max(floor(self.grains_of(m, hours) + NEARLY), 0)
 
     def add(self, m: int, t: int, count: int) -> int:
-        """Places steps of a making in an hour, as many as fit; gives how many."""
+        """Places grains of a making in an hour, as many as fit; gives how many."""
         placed = min(count, self.room(m, t))
         if placed <= 0:
             return 0
         making, shift = self.problem.makings[m], self.problem.slots.shift[t]
-        setup = self._setup_h(m, t)
-        hours = placed * making.step / making.rate_per_h
+        self.shift_left[making.line, shift] -= self._setup_h(m, t)
         self.set_up.add((m, shift))
-        self.steps[m, t] = self.steps.get((m, t), 0) + placed
+        self._change(m, t, placed)
+        return placed
+
+    def make_lots_whole(self) -> None:
+        """Takes from every lot what it has over whole units; one of less than a unit is left out."""
+        for lot in self._lots():
+            m, grain = lot[0][0], self._grain(lot[0][0])
+            over = sum(count for _, _, count in lot) % grain
+            if grain - over <= self.grains_of(m, SNAP_H):
+                t = max((t for _, t, _ in lot), key=lambda t: (self.left[self.problem.makings[m].line, t], t))
+                self._change(m, t, grain - over)
+            else:
+                self._take(lot, over)
+
+    def repair(self, running: dict[tuple[int, int], float]) -> None:
+        """Adds the units that rounding lost to lots where they still shorten a shortage, the latest in time first."""
+        lots = self._lots()
+        for product in self.problem.stock:
+            mine = [lot for lot in lots if self._makes(lot[0][0], product)]
+            asked = sum(self.grains_of(m, h) for (m, _), h in running.items() if self._makes(m, product))
+            lost = asked - sum(count for (m, _), count in self.grains.items() if self._makes(m, product))
+            for _ in range(ceil(lost / GRAINS_PER_UNIT - 1e-6)):
+                due = self._first_shortage(product)
+                if due is None:
+                    break
+                ordered = sorted(mine, key=lambda lot: (lot[0][1] > due, abs(due - lot[0][1])))
+                if not any(self._lengthen(lot) for lot in ordered):
+                    break
+
+    def _makes(self, m: int, product: str) -> bool:
+        return self.problem.makings[m].product == product
+
+    def _lots(self) -> list[list[tuple[int, int, int]]]:
+        """What is made as (making, hour, grains), hour by hour and lot by lot."""
+        lots: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
+        for (m, t), count in sorted(self.grains.items()):
+            if count:
+                lots.setdefault((m, self.problem.slots.shift[t]), []).append((m, t, count))
+        return list(lots.values())
+
+    def _change(self, m: int, t: int, count: int) -> None:
+        """Books grains of a making into an hour, or out of it."""
+        making, shift = self.problem.makings[m], self.problem.slots.shift[t]
+        hours = self.hours_of(m, count)
+        self.grains[m, t] = self.grains.get((m, t), 0) + count
         self.left[making.line, t] -= hours
-        self.shift_left[making.line, shift] -= hours + setup
+        self.shift_left[making.line, shift] -= hours
         draw = self._draw_kw(m) * hours
         self.energy[t] += draw
         self.co2_left -= draw * float(self.problem.slots.co2_kg_per_kwh[t])
-        return placed
 
-    def carry(self, running: dict[tuple[int, int], float]) -> dict[int, int]:
-        """Makes up in later hours for the fractions lost before; gives the steps that found no room, by making."""
-        owed: dict[int, float] = {}
-        for (m, t), hours in sorted(running.items(), key=lambda item: item[0]):
-            owed[m] = owed.get(m, 0.0) + self.steps_of(m, hours) - self.steps.get((m, t), 0)
-            if hours > NEARLY and (whole := floor(owed[m] + NEARLY)) > 0:
-                owed[m] -= self.add(m, t, whole)
-        return {m: ceil(rest - NEARLY) for m, rest in owed.items() if rest > NEARLY}
+    def _grain(self, m: int) -> int:
+        """Grains that a lot is made of: those of a unit, or one where a line is slower than a few units per hour."""
+        return round(self.problem.makings[m].step * GRAINS_PER_UNIT)
 
-    def repair(self, lost: dict[int, int]) -> None:
-        """Places what rounding lost where it still shortens a shortage, the latest hour in time first."""
-        for m, count in lost.items():
-            product = self.problem.makings[m].product
-            for _ in range(count):
-                due = self._first_shortage(product)
-                if due is None or not self._place_one(m, due):
-                    break
+    def _take(self, lot: list[tuple[int, int, int]], rest: int) -> None:
+        """Takes grains out of a lot, from its fullest hours that are not frozen."""
+        for m, t, count in sorted(lot, key=lambda piece: ((piece[0], piece[1]) in self.problem.frozen, -piece[2])):
+            taken = min(rest, count)
+            if taken > 0:
+                self._change(m, t, -taken)
+                rest -= taken
 
-    def _place_one(self, m: int, due: int) -> bool:
-        hours = [*range(due, -1, -1), *range(due + 1, self.problem.hours)]
-        return any(self._is_harmless(m, t) and self.add(m, t, 1) for t in hours if self.problem.slots.shift[t] >= 0)
+    def _lengthen(self, lot: list[tuple[int, int, int]]) -> bool:
+        """Adds one unit to a lot, spread over its hours, if they have the time and it does no harm."""
+        m, wanted = lot[0][0], self._grain(lot[0][0])
+        placed: list[tuple[int, int]] = []
+        for _, t, _ in lot:
+            rest = wanted - sum(count for _, count in placed)
+            if rest > 0 and (count := min(rest, self.room(m, t), self._harmless(m, t))) > 0:
+                self._change(m, t, count)
+                placed.append((t, count))
+        if sum(count for _, count in placed) == wanted:
+            return True
+        for t, count in placed:
+            self._change(m, t, -count)
+        return False
 
-    def _is_harmless(self, m: int, t: int) -> bool:
-        making = self.problem.makings[m]
-        draw = self._draw_kw(m) * making.step / making.rate_per_h
-        below_peak = float(self.energy[t]) + draw <= max(self.peak_kw, self.problem.facts.tariff.peak_so_far_kw)
-        return below_peak and draw * float(self.problem.slots.co2_kg_per_kwh[t]) <= self.co2_left
+    def _harmless(self, m: int, t: int) -> int:
+        """How many grains raise neither the peak nor the emissions beyond their limits."""
+        if (draw_kw := self._draw_kw(m)) <= 0:
+            return self._grain(m)
+        hours = (max(self.peak_kw, self.problem.facts.tariff.peak_so_far_kw) - float(self.energy[t])) / draw_kw
+        if (co2 := float(self.problem.slots.co2_kg_per_kwh[t])) > 0:
+            hours = min(hours, self.co2_left / (draw_kw * co2))
+        return (
+            max(min(floor(self.grains_of(m, hours) + NEARLY), self._grain(m)), 0) if hours < np.inf else self._grain(m)
+        )
 
     def _first_shortage(self, product: str) -> int | None:
         """The first hour at whose end more is due than was made; None: all is covered."""
         made = np.zeros(self.problem.hours)
-        for (m, t), count in self.steps.items():
+        for (m, t), count in self.grains.items():
             making = self.problem.makings[m]
             if making.product == product:
-                made[t] += count * making.step * making.good_per_h / making.rate_per_h
+                made[t] += self.hours_of(m, count) * making.good_per_h
         for demand in self.problem.demands:
             if demand.product == product:
                 made -= demand.units

