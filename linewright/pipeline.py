@@ -1,26 +1,29 @@
-"""The way of one reading, the whole story: receive and keep, look back, judge, alert, propose."""
+"""The way of one reading, the whole story: receive and keep, look back, judge, alert, propose.
+
+What judges and plans is loaded by who judges and plans: the ingest role needs neither torch nor a solver.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from analytics.alarms import Decisions, Delay, decide
-from analytics.assess import assess_windows
 from analytics.lives import Renewal
-from analytics.training import Model
 from ingest.ingestor import Ingestor
 from ingest.rework import Quarantine
 from ingest.spool import Spool
 from ingest.topics import compile_router
 from linewright.settings.site import Site
-from optimizer.problem import PlanningFacts, build_problem
-from optimizer.solve import solve
 from plant.alerts import Alert
 from plant.assets import MachineClass, SignalRole
 from plant.plans import Plan
 from plant.risks import Risk
 from plant.signals import Batch, Receipt, Window
 from store.contract import ReadingStore
+
+if TYPE_CHECKING:
+    from analytics.training import Model
+    from optimizer.problem import PlanningFacts
 
 LOOKBACK: Final = timedelta(days=120)
 """No machine is judged by readings older than this, even if it was never renewed."""
@@ -88,11 +91,13 @@ def judge(
     *,
     machine_class: MachineClass,
     renewals: Sequence[Renewal],
-    model: Model | None,
+    model: "Model | None",
     horizon_h: float,
     now: datetime,
 ) -> tuple[Risk, ...]:
     """Step 4a: how likely each machine fails within the horizon, and what shows it."""
+    from analytics.assess import assess_windows
+
     return assess_windows(windows, model, machine_class=machine_class, renewals=renewals, horizon_h=horizon_h, now=now)
 
 
@@ -103,6 +108,9 @@ def alert(
     return decide(risks, policy=site.alarms, open_alerts=open_alerts, pending=pending, now=now, plant=site.plant)
 
 
-def propose(facts: PlanningFacts, *, number: str, created_at: datetime, reason: str) -> Plan:
+def propose(facts: "PlanningFacts", *, number: str, created_at: datetime, reason: str) -> Plan:
     """Step 5: the plan that earns the most under the plant's limits, with its certificate."""
+    from optimizer.problem import build_problem
+    from optimizer.solve import solve
+
     return solve(build_problem(facts), number=number, created_at=created_at, reason=reason)

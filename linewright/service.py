@@ -23,8 +23,8 @@ from store.records import Records
 
 log = logging.getLogger(__name__)
 
-START_ORDER: Final = ("broker", "ingest", "serve", "work", "simulate")
-STOP_ORDER: Final = ("simulate", "ingest", "work", "serve", "broker")
+START_ORDER: Final = ("broker", "ingest", "serve", "work", "mirror", "simulate")
+STOP_ORDER: Final = ("simulate", "ingest", "mirror", "work", "serve", "broker")
 RESTART_PAUSE_S: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
 """Pause before the n-th restart in a row; a role that lived a minute starts over."""
 STOP_LIMIT_S: Final = 30.0
@@ -51,6 +51,8 @@ def roles_of(site: Site) -> tuple[str, ...]:
     wanted = {"ingest", "serve", "work"}
     if site.broker.embedded:
         wanted.add("broker")
+    if site.influx is not None:
+        wanted.add("mirror")
     if site.simulator is not None:
         wanted.add("simulate")
     return tuple(role for role in START_ORDER if role in wanted)
@@ -88,7 +90,7 @@ def supervise(
             if stop.is_set():
                 break
             if role.name == "simulate":
-                _wait_until(lambda: _ingest_listens(records), limit_s=READY_LIMIT_S, stop=stop)
+                _wait_until(lambda: _ingest_listens(records, processes.get("ingest")), limit_s=READY_LIMIT_S, stop=stop)
             _start(role)
         while not stop.wait(0.5):
             _revive(processes, announce)
@@ -147,9 +149,13 @@ def _stop_all(processes: dict[str, RoleProcess], settled: Callable[[], bool]) ->
         log.info("role_stopped", extra={"role": name, "code": role.process.returncode})
 
 
-def _ingest_listens(records: Records) -> bool:
+def _ingest_listens(records: Records, ingest: RoleProcess | None) -> bool:
+    """Whether this very ingest process is connected; what an earlier one last said does not count."""
+    pid = None if ingest is None or ingest.process is None else ingest.process.pid
     try:
-        return any(beat.role == "ingest" and bool(beat.detail.get("connected")) for beat in records.roles())
+        return any(
+            beat.role == "ingest" and beat.pid == pid and bool(beat.detail.get("connected")) for beat in records.roles()
+        )
     except Unavailable:
         return False
 
