@@ -13,7 +13,16 @@ from typing import Final
 
 from plant.clock import instant
 from plant.errors import Unavailable
-from store.embedded.layout import ROLLUPS, hot_path, open_hot_to_read, reaching, segment_path, sync_folder, transaction
+from store.embedded.layout import (
+    ROLLUPS,
+    found_path,
+    hot_path,
+    open_hot_to_read,
+    reaching,
+    segment_path,
+    sync_folder,
+    transaction,
+)
 from store.embedded.lock import WriterLock
 from store.embedded.segments import Damaged, OpenSegment, Segment, checksum_of, manifest, retire
 
@@ -34,7 +43,7 @@ class Damage:
     """First and last `observed_at` that it held."""
     why: str
     set_aside: bool
-    """Whether it is out of the manifest already; else opening the store for writing and reading it will do that."""
+    """Whether it is out of the manifest already."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +76,17 @@ def set_aside(connection: sqlite3.Connection, folder: Path, segment: Segment, *,
     if (path := segment_path(folder, segment.file)).exists():
         path.replace(target)
     log.warning("segment_set_aside", extra={"file": segment.file, "rows": segment.rows, "why": why})
+
+
+def set_all_aside(connection: sqlite3.Connection, folder: Path, *, wall_us: int) -> int:
+    """Check every segment and set aside the damaged; returns how many."""
+    found = 0
+    for name in classes(connection):
+        for segment in manifest(connection, name):
+            if (why := fault_of(folder, segment)) is not None:
+                set_aside(connection, folder, segment, why=why, wall_us=wall_us)
+                found += 1
+    return found
 
 
 def examine(folder: Path) -> Iterator[Damage | None]:
@@ -151,7 +171,7 @@ def back_up(folder: Path, target: Path) -> int:
         for file in files:
             place = segment_path(draft, file)
             _folder_of(draft, file).mkdir(parents=True, exist_ok=True)
-            _link(segment_path(folder, file), place)
+            _link(found_path(folder, file), place)
         if (records := folder / "records.db").exists():
             _copy_database(records, draft / "records.db")
         if target.exists():

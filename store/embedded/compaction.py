@@ -41,6 +41,8 @@ UNIT_OF: Final = {0: WINDOW_US, 1: WINDOW_US, 2: DAY_US}
 """Length of the window of a level [µs]."""
 LATE_SHARE: Final = 0.05
 """Late rows, as a share of their window, that are worth compacting it again [0..1]."""
+ROWS_PER_GRAIN: Final = 4
+"""With fewer rows in a grain its rollup would be larger than the rows."""
 ROLLUP_ROWS: Final = 20_000
 """Rows of a row group of a rollup; several machines share one."""
 
@@ -171,7 +173,8 @@ class _Output:
         table = both if inside.all() else both.filter(pa.array(inside)).combine_chunks()
         if self._target is None:
             self._target = SegmentFile(self._folder, self._file, table, schema=_schema(opened, self._columns))
-            self._rollups = [_RollupFile(self._folder, rollup_file(self._file, grain), grain) for grain in GRAINS_S]
+            grains = _grains_for(len(table), self._end_us - self._start_us)
+            self._rollups = [_RollupFile(self._folder, rollup_file(self._file, grain), grain) for grain in grains]
         self._target.add(table)
         readings = newest_of_each(readings_of(both, self._columns))
         for rollup in self._rollups:
@@ -245,6 +248,11 @@ class _RollupFile:
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd", write_page_checksum=True)
         self._writer.write_table(in_columns(table, self._writer.schema))
+
+
+def _grains_for(rows: int, span_us: int) -> list[int]:
+    """Grains worth keeping beside so many rows of a machine; the coarsest always."""
+    return [g for g in GRAINS_S if g == GRAINS_S[-1] or rows >= ROWS_PER_GRAIN * span_us / (g * 1_000_000)]
 
 
 def rollup_file(file: str, grain_s: int) -> str:

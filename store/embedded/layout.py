@@ -65,6 +65,17 @@ def segment_path(folder: Path, file: str) -> Path:
     return folder / "segments" / file
 
 
+def retired_path(folder: Path, file: str) -> Path:
+    """Where a file waits that left the manifest: out of the way of who reads `segments/` as plain Parquet."""
+    return folder / "retired" / file.removeprefix("../")
+
+
+def found_path(folder: Path, file: str) -> Path:
+    """Where a segment or rollup is now, for readers of a view in which it still counts."""
+    path = segment_path(folder, file)
+    return path if path.exists() or not (waiting := retired_path(folder, file)).exists() else waiting
+
+
 def class_folder(machine_class: str) -> str:
     """A class name that every file system takes.
 

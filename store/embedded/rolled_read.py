@@ -15,7 +15,7 @@ from plant.clock import microseconds
 from plant.signals import Aggregation, Quality, Window
 from store.embedded.columns import ClassColumns
 from store.embedded.compaction import UNIT_OF
-from store.embedded.layout import segment_path
+from store.embedded.layout import found_path
 from store.embedded.rollups import GRAINS_S, Rolled, joined, parts_needed, rolled, rolled_from, stepped
 from store.embedded.segments import Segment, reading
 from store.embedded.windows import (
@@ -118,7 +118,7 @@ class RolledRead:
         wanted = {f"{name}.{part}" for name, some in parts.items() for part in some}
         wanted |= {"machine", "step_at", "quality", "reported", *self.columns.texts}
         name = one.segment.rollups[self.grain_s]
-        with reading(one.segment, file=name), pq.ParquetFile(segment_path(folder, name), memory_map=True) as file:
+        with reading(one.segment, file=name), pq.ParquetFile(found_path(folder, name), memory_map=True) as file:
             names = [name for name in file.schema_arrow.names if name in wanted]
             groups = [i for i in range(file.num_row_groups) if self._touches(file.metadata.row_group(i), one)]
             table = file.read_row_groups(groups, columns=names, use_threads=False)

@@ -16,7 +16,7 @@ from store.embedded import ledger
 from store.embedded.columns import ORIGIN, machine_codes, together, without
 from store.embedded.hot import HotBatch, hot_batches
 from store.embedded.keys import RecentKeys
-from store.embedded.layout import ROLLUPS, WINDOW_US, segment_path, transaction
+from store.embedded.layout import ROLLUPS, WINDOW_US, retired_path, segment_path, transaction
 from store.embedded.segments import (
     enter,
     in_order,
@@ -57,16 +57,21 @@ def seal_class(connection: sqlite3.Connection, folder: Path, machine_class: str)
 
 
 def unlink_retired(connection: sqlite3.Connection, folder: Path, *, before_us: int) -> int:
-    """Delete files that left the manifest before an instant of wall time [µs]; returns how many."""
-    files = [
-        file for (file,) in connection.execute("SELECT file FROM retired WHERE left_us <= ?", (before_us,)).fetchall()
-    ]
-    for file in files:
+    """Delete files that left the manifest before an instant of wall time [µs], put others aside; returns how many."""
+    rows = connection.execute("SELECT file, left_us FROM retired").fetchall()
+    gone = [file for file, left_us in rows if left_us <= before_us]
+    for file in gone:
         segment_path(folder, file).unlink(missing_ok=True)
-    if files:
+        retired_path(folder, file).unlink(missing_ok=True)
+    for file in {file for file, _ in rows} - set(gone):
+        if (path := segment_path(folder, file)).exists():
+            waiting = retired_path(folder, file)
+            waiting.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(waiting)
+    if gone:
         with transaction(connection):
-            connection.executemany("DELETE FROM retired WHERE file = ?", [(file,) for file in files])
-    return len(files)
+            connection.executemany("DELETE FROM retired WHERE file = ?", [(file,) for file in gone])
+    return len(gone)
 
 
 def remove_orphans(connection: sqlite3.Connection, folder: Path) -> list[str]:

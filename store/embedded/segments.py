@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from plant.clock import instant
 from store.embedded.columns import KEYS, machine_codes, signals_in, together
-from store.embedded.layout import class_folder, segment_path, sync_folder
+from store.embedded.layout import class_folder, found_path, segment_path, sync_folder
 
 ROW_GROUP_ROWS: Final = 21_600
 """Rows of one machine in a row group: 6 h at 1 Hz; less to decode for a short look back, more for size."""
@@ -291,7 +291,7 @@ class OpenSegment:
         """Open it; Gone when it is not there, Damaged when it is no whole Parquet file."""
         self.segment = segment
         self._held: tuple[int, Any, dict[str, tuple[int, int]]] = (-1, None, {})
-        path = segment_path(folder, segment.file)
+        path = found_path(folder, segment.file)
         with reading(segment):
             self._file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
             self.schema = self._file.schema_arrow

@@ -19,7 +19,7 @@ from plant.errors import Unavailable
 from plant.signals import Aggregation, Batch, LastValue, LedgerLine, Receipt, Window
 from store.contract import Aggregations
 from store.embedded import ledger, quarantine, sealing
-from store.embedded.care import set_aside
+from store.embedded.care import set_all_aside, set_aside
 from store.embedded.columns import ORIGIN, ClassColumns, columns_of, incoming, reported, without
 from store.embedded.compaction import compact, next_task
 from store.embedded.hot import HotPart, body_of, hot_batches, hot_part, insert_batch, span
@@ -142,6 +142,11 @@ class EmbeddedWriter:
                 self._seal_class(name)
             self._compact_due(everything=True)
             return int(self._connection.execute("SELECT COUNT(*) FROM segments").fetchone()[0])
+
+    def set_damaged_aside(self) -> int:
+        """Check every file whole, and set aside those that cannot be read as they were written; returns how many."""
+        with self._mutex, reaching(self._folder):
+            return set_all_aside(self._connection, self._folder, wall_us=_wall_us())
 
     def retain(self, older_than: datetime) -> int:
         """Let go of segments whose newest reading is older; returns how many."""

@@ -79,8 +79,8 @@ def test_read_is_the_same_from_rows_and_from_rollups_whatever_comes_late(
 ) -> None:
     store = open_store(seal_span_s=1e9, window_rows=0)
     for hour in range(0, HOURS, 4):
-        seconds = np.arange(hour * 3600, (hour + 4) * 3600, 47.0)
-        store.write(batch(*noisy("L1-press", seconds, seed=hour), *noisy("L2-press", seconds[:200], seed=hour + 1)))
+        seconds = np.arange(hour * 3600, (hour + 4) * 3600, 11.0)
+        store.write(batch(*noisy("L1-press", seconds, seed=hour), *noisy("L2-press", seconds[:800], seed=hour + 1)))
         store.seal()
     before = answers(store, step_s, start, end)
     assert store.compact() == 4  # a whole day between two days of 6 h windows

@@ -104,7 +104,8 @@ def test_files_stay_for_slow_readers_after_they_left_the_manifest(open_store: Op
         waiting = {file for (file,) in connection.execute("SELECT file FROM retired")}
     connection.close()
     assert waiting
-    assert {f"press/{path.name}" for path in segments(folder)} == listed | waiting
+    assert {f"press/{path.name}" for path in segments(folder)} == listed
+    assert {f"press/{path.name}" for path in (folder / "retired" / "press").iterdir()} == waiting
     store.close()
     open_store(unlink_after_s=0).close()
     assert {f"press/{path.name}" for path in segments(folder)} == listed

@@ -1,0 +1,221 @@
+"""Commands on the store itself: check, compact, count, back up, ask in SQL, export, import."""
+
+import csv
+import sys
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from linewright.cli.site import SiteOption, load_site
+from plant.errors import Unavailable
+
+store_app = typer.Typer(no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to the command line."""
+    app.add_typer(store_app, name="store", help="The store of readings: verify, compact, stats, backup, restore.")
+    app.command()(sql)
+    app.command()(export)
+    app.command("import")(import_files)
+
+
+@store_app.command()
+def verify(site: SiteOption = None) -> None:
+    """Read every sealed file against its checksum; name the damaged and set them aside (with ingest stopped)."""
+    from store.embedded.care import examine
+    from store.embedded.writer import open_writer
+
+    loaded = load_site(site)
+    found = list(examine(loaded.data))
+    damages = [damage for damage in found if damage is not None]
+    for damage in damages:
+        span = f"{damage.start:%Y-%m-%d %H:%M:%S}Z to {damage.end:%Y-%m-%d %H:%M:%S}Z"
+        typer.echo(f"DAMAGED  {damage.file}: {damage.why}. It held {damage.rows} rows, {span}.")
+    typer.echo(f"{len(found) - len(damages)} sound files, {len(damages)} damaged.")
+    if not damages:
+        return
+    if not all(damage.set_aside for damage in damages):
+        try:
+            with closing(open_writer(loaded.data, plant=loaded.plant, clock=loaded.clock)) as writer:
+                writer.set_damaged_aside()
+        except Unavailable:
+            typer.echo("Ingest is running: stop it and verify again, so that damaged files are set aside.", err=True)
+            raise typer.Exit(1) from None
+    typer.echo(f"The damaged are in {loaded.data / 'damaged'}; the rest is served. A backup may still hold them.")
+    raise typer.Exit(1)
+
+
+@store_app.command()
+def compact(site: SiteOption = None) -> None:
+    """Seal and compact everything now; ingest must be stopped (it does this by itself while it runs)."""
+    from store.embedded.writer import open_writer
+
+    loaded = load_site(site)
+    with closing(open_writer(loaded.data, plant=loaded.plant, clock=loaded.clock, settings=loaded.store)) as writer:
+        typer.echo(f"{writer.compact()} segments.")
+
+
+@store_app.command()
+def stats(site: SiteOption = None) -> None:
+    """Show how much there is of each machine class."""
+    from store.embedded.care import counts
+
+    for each in counts(load_site(site).data):
+        span = f"{each.start:%Y-%m-%d %H:%M}Z to {each.end:%Y-%m-%d %H:%M}Z" if each.start and each.end else "empty"
+        typer.echo(
+            f"{each.machine_class}: {each.rows + each.hot_rows} rows, {span}; {each.segments} segments with "
+            f"{each.bytes / 2**20:.1f} MB and {each.rollup_bytes / 2**20:.1f} MB of rollups; "
+            f"hot: {each.hot_rows} rows, {each.hot_bytes / 2**20:.1f} MB"
+        )
+
+
+@store_app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="Folder for this backup; new or empty.")],
+    site: SiteOption = None,
+) -> None:
+    """Copy store and records as they are at one instant, also while everything runs."""
+    from store.embedded.care import back_up
+
+    typer.echo(f"{target}: both databases and {back_up(load_site(site).data, target)} files.")
+
+
+@store_app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="Folder that `linewright store backup` wrote.")],
+    site: SiteOption = None,
+) -> None:
+    """Put a backup where this site has no store yet."""
+    from store.embedded.care import restore as put_back
+
+    data = load_site(site).data
+    typer.echo(f"{data}: both databases and {put_back(source, data)} files. Start with `linewright run`.")
+
+
+def sql(
+    statement: Annotated[str, typer.Argument(help="One SELECT; a view per machine class, e.g. FROM press.")],
+    as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Most rows to show as a table.")] = 1_000,
+    site: SiteOption = None,
+) -> None:
+    """Ask the store in SQL (DuckDB, read-only): `<class>` with one row per instant, `<class>_rows` as received."""
+    from store.sql import SqlError, ask
+
+    try:
+        answer = ask(load_site(site).data, statement)
+        if as_csv:
+            writer = csv.writer(sys.stdout, lineterminator="\n")
+            writer.writerow(answer.columns)
+            writer.writerows(answer.rows)
+            return
+        rows = [["" if value is None else str(value) for value in row] for row in islice(answer.rows, limit)]
+    except SqlError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    widths = [max(map(len, column)) for column in zip(answer.columns, *rows, strict=True)]
+    for row in (list(answer.columns), ["-" * width for width in widths], *rows):
+        typer.echo("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
+    if len(rows) == limit:
+        typer.echo(f"The first {limit} rows; --limit or --csv gives more.", err=True)
+
+
+def export(
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
+    machines: Annotated[str | None, typer.Option(help="Names, parted by commas; default: all.")] = None,
+    signals: Annotated[str | None, typer.Option(help="Names, parted by commas; default: all.")] = None,
+    start: Annotated[datetime | None, typer.Option(help="First instant, UTC; default: the oldest.")] = None,
+    end: Annotated[datetime | None, typer.Option(help="Last instant, UTC, excluded; default: past the newest.")] = None,
+    kind: Annotated[str, typer.Option("--format", help="csv, parquet or arrow.")] = "csv",
+    site: SiteOption = None,
+) -> None:
+    """Write readings into one file."""
+    from linewright.wiring import open_store
+    from store.exporting import Format
+    from store.exporting import export as write
+
+    loaded = load_site(site)
+    if kind not in list(Format):
+        raise typer.BadParameter(f"{kind}; there are {', '.join(Format)}", param_hint="--format")
+    chosen = machines.split(",") if machines else [machine.name for machine in loaded.plant.machines]
+    if unknown := [machine for machine in chosen if machine not in loaded.plant.machine_index]:
+        known = ", ".join(loaded.plant.machine_index)
+        raise typer.BadParameter(f"{', '.join(unknown)}; there are {known}", param_hint="--machines")
+    first, past = _range(loaded.data, start, end)
+    store = open_store(loaded)
+    try:
+        with typer.progressbar(length=1000, label=str(output), file=sys.stderr) as bar:
+            rows = write(
+                store,
+                output,
+                plant=loaded.plant,
+                machines=chosen,
+                signals=signals.split(",") if signals else None,
+                start=first,
+                end=past,
+                kind=Format(kind),
+                progress=partial(_advance, bar),
+            )
+    except KeyError as error:
+        raise typer.BadParameter(str(error.args[0]), param_hint="--signals") from None
+    finally:
+        store.close()
+    typer.echo(f"{output}: {rows} rows, {first:%Y-%m-%d %H:%M:%S}Z to {past:%Y-%m-%d %H:%M:%S}Z.")
+
+
+def import_files(
+    files: Annotated[list[Path], typer.Argument(help="CSV (.csv, .csv.gz) or Parquet files.")],
+    mapping: Annotated[Path | None, typer.Option(help="TOML: which column is what; default: as exported.")] = None,
+    site: SiteOption = None,
+) -> None:
+    """Fill the store from files of history; the same file again doubles nothing. Ingest must be stopped."""
+    from store.embedded.writer import open_writer
+    from store.importing import FILTER, ImportMapping, import_file, load_mapping
+
+    loaded = load_site(site)
+    plan = ImportMapping() if mapping is None else load_mapping(mapping)
+    large = loaded.store.model_copy(update={"seal_span_s": 1e12})  # by size only: history spans years
+    try:
+        writer = open_writer(loaded.data, plant=loaded.plant, clock=loaded.clock, settings=large)
+    except Unavailable as error:
+        raise Unavailable(f"{error} An import needs the store for itself: stop, import, start again.") from None
+    try:
+        for file in files:
+            run = writer.begin_run((FILTER,))
+            with typer.progressbar(length=1000, label=file.name, file=sys.stderr) as bar:
+                new, known = import_file(
+                    writer,
+                    file,
+                    run=run,
+                    mapping=plan,
+                    plant=loaded.plant,
+                    clock=loaded.clock,
+                    progress=partial(_advance, bar),
+                )
+            writer.end_run(run)
+            typer.echo(f"{file}: {new} samples new, {known} were there.")
+        writer.seal()
+    finally:
+        writer.close()
+
+
+def _advance(bar: Any, share: float) -> None:
+    bar.update(round(share * 1000) - bar.pos)
+
+
+def _range(data: Path, start: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:
+    """What is asked for, or all there is."""
+    from store.embedded.care import counts
+
+    found = [each for each in counts(data) if each.start is not None and each.end is not None]
+    first = min((each.start for each in found if each.start), default=datetime.now(UTC))
+    last = max((each.end for each in found if each.end), default=first)
+    return (
+        first if start is None else start.replace(tzinfo=UTC),
+        last + timedelta(microseconds=1) if end is None else end.replace(tzinfo=UTC),
+    )

@@ -1,0 +1,123 @@
+"""SQL over an embedded store: DuckDB in memory, with a view per machine class over sealed files and hot rows.
+
+It can read nothing but the files of the manifest, write nothing, and loads no extension. A view `press` has one row per
+machine and instant, revisions resolved; `press_rows` has every row as it was received.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from store.embedded.care import classes
+from store.embedded.columns import KEYS, ORIGIN, together
+from store.embedded.hot import hot_batches
+from store.embedded.layout import found_path, open_hot_to_read, reaching
+from store.embedded.segments import manifest
+
+SETTINGS: Final = (
+    "SET TimeZone = 'UTC'",
+    "SET python_enable_replacements = false",
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
+ALLOWED: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+ROWS_AT_ONCE: Final = 1_000
+
+
+class SqlError(ValueError):
+    """The statement cannot be run; the text says why."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """Columns, and rows as they are computed."""
+
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[Any, ...]]
+
+
+def ask(folder: Path, statement: str) -> Answer:
+    """Run one SELECT over the store as it is now.
+
+    Raises:
+        SqlError: It is no single SELECT, or DuckDB refuses it.
+        Unavailable: There is no store.
+    """
+    connection = duckdb.connect(":memory:")
+    try:
+        parsed = duckdb.extract_statements(statement)
+        if len(parsed) != 1 or parsed[0].type not in ALLOWED:
+            raise SqlError("One SELECT at a time (or EXPLAIN, DESCRIBE, SUMMARIZE, SHOW TABLES); nothing is written.")
+        with reaching(folder):
+            _show(connection, folder)
+        for setting in SETTINGS:
+            connection.execute(setting)
+        cursor = connection.execute(statement)
+    except duckdb.Error as error:
+        raise SqlError(str(error)) from error
+    return Answer(columns=tuple(column[0] for column in cursor.description or ()), rows=_rows(cursor))
+
+
+def _rows(cursor: Any) -> Iterator[tuple[Any, ...]]:
+    try:
+        while rows := cursor.fetchmany(ROWS_AT_ONCE):
+            yield from rows
+    except duckdb.Error as error:
+        raise SqlError(str(error)) from error
+
+
+def _show(connection: Any, folder: Path) -> None:
+    """Make the views of one consistent moment."""
+    with closing(open_hot_to_read(folder)) as hot:
+        hot.execute("BEGIN")
+        paths: list[str] = []
+        for name in classes(hot):
+            files = [str(found_path(folder, segment.file)) for segment in manifest(hot, name)]
+            sound = [file for file in files if Path(file).exists()]
+            paths += sound
+            batches = [batch.table.drop_columns(list(ORIGIN)) for batch in hot_batches(hot, name)]
+            _view(connection, name, files=sound, hot=_plain(together(batches)) if batches else None)
+        hot.execute("COMMIT")
+    connection.execute(f"SET allowed_paths = [{', '.join(map(_text, paths))}]")
+
+
+def _view(connection: Any, name: str, *, files: list[str], hot: Any | None) -> None:
+    sources = []
+    if files:
+        sources.append(f"SELECT * FROM read_parquet([{', '.join(map(_text, files))}], union_by_name = true)")  # noqa: S608 - quoted
+    if hot is not None:
+        connection.register(f"{name}_hot", hot)
+        sources.append(f"SELECT * FROM {_name(name + '_hot')}")  # noqa: S608 - quoted
+    rows = " UNION ALL BY NAME ".join(sources)
+    connection.execute(
+        f'CREATE VIEW {_name(name + "_rows")} AS SELECT make_timestamp(observed_at) AS "time", * FROM ({rows})'  # noqa: S608 - quoted names
+    )
+    described = connection.execute(f"DESCRIBE {_name(name + '_rows')}").fetchall()
+    signals = [column[0] for column in described if column[0] not in {"time", *KEYS}]
+    newest = ", ".join(f"arg_max({_name(s)}, received_at) AS {_name(s)}" for s in signals)
+    connection.execute(
+        f'CREATE VIEW {_name(name)} AS SELECT machine, "time", observed_at, max(received_at) AS received_at, '  # noqa: S608
+        f"arg_max(quality, received_at) AS quality{', ' + newest if newest else ''} FROM {_name(name + '_rows')} "
+        'GROUP BY machine, "time", observed_at'
+    )
+
+
+def _plain(table: Any) -> Any:
+    """With text for dictionaries, as the files' columns are seen."""
+    fields = [pa.field(f.name, pa.string()) if pa.types.is_dictionary(f.type) else f for f in table.schema]
+    return table.cast(pa.schema(fields))
+
+
+def _name(word: str) -> str:
+    return '"' + word.replace('"', '""') + '"'
+
+
+def _text(word: str) -> str:
+    return "'" + word.replace("'", "''") + "'"
