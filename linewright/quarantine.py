@@ -30,16 +30,20 @@ class Outcome:
     sentence: str
 
 
-def chosen(site: Site, *, topic: str | None = None, reason: str | None = None) -> list[QuarantinedMessage]:
-    """Messages in quarantine that fit an MQTT filter and a reason, newest first."""
+def chosen(
+    site: Site, *, topic: str | None = None, reason: str | None = None, limit: int = _MOST
+) -> list[QuarantinedMessage]:
+    """At most so many messages in quarantine that fit an MQTT filter and a reason, newest first."""
+    everything = topic is None and reason is None
     with closing(open_store(site)) as store:
-        messages = store.quarantine(limit=_MOST)
-    return [
+        messages = store.quarantine(limit=limit if everything else _MOST)
+    fitting = [
         message
         for message in messages
         if (reason is None or message.reason == reason)
         and (topic is None or match(topic.split("/"), message.topic.split("/")) is not None)
     ]
+    return fitting[:limit]
 
 
 def find(site: Site, number: int) -> QuarantinedMessage | None:

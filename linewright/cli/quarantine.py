@@ -27,7 +27,7 @@ def list_messages(
     """List quarantined messages, newest first, each with its time and reason."""
     from linewright.quarantine import as_json_line, as_text_line, chosen
 
-    for message in chosen(load_site(site), topic=topic, reason=reason)[:limit]:
+    for message in chosen(load_site(site), topic=topic, reason=reason, limit=limit):
         typer.echo(as_json_line(message) if as_json else as_text_line(message))
 
 
