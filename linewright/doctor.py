@@ -12,6 +12,7 @@ from typing import Final
 
 from linewright.doctor_data import check_clock, check_models, check_store
 from linewright.findings import Finding, Level, count, ok
+from linewright.mirror import check_influx
 from linewright.settings.site import Site
 from linewright.settings.warnings import is_loopback
 from plant.errors import ConfigError, Unavailable
@@ -27,6 +28,7 @@ def examine(site: Site) -> tuple[Finding, ...]:
         check_configuration,
         check_broker,
         check_store,
+        check_influx,
         check_solver,
         check_models,
         check_names,

@@ -25,7 +25,7 @@ def run_role(name: str, site: Site, *, supervisor_pid: int | None) -> None:
     """Run one role until it is told to stop.
 
     Args:
-        name: `broker`, `ingest`, `serve`, `work` or `simulate`.
+        name: `broker`, `ingest`, `serve`, `work`, `mirror` or `simulate`.
         site: The loaded configuration.
         supervisor_pid: The supervisor whose end also ends this role; None: it runs alone.
     """
@@ -97,6 +97,19 @@ def run_work(site: Site, records: Records, stop: threading.Event) -> None:
     store.close()
 
 
+def run_mirror(site: Site, records: Records, stop: threading.Event) -> None:
+    """Send the readings of the store to InfluxDB as well."""
+    from linewright.mirror import open_mirror
+
+    store = _store_when_there(site, stop)
+    if store is None:
+        return
+    with closing(store), open_mirror(site, store=store) as mirror:
+        reporting = beat("mirror", records=records, detail=lambda: dict(mirror.state), stop=stop)
+        mirror.run(stop)
+        reporting.join()
+
+
 def run_simulate(site: Site, records: Records, stop: threading.Event) -> None:
     """Publish the simulated plant."""
     from linewright.simulation import publish_plant
@@ -116,6 +129,7 @@ ROLES: Final[dict[str, Callable[[Site, Records, threading.Event], None]]] = {
     "ingest": run_ingest,
     "serve": run_serve,
     "work": run_work,
+    "mirror": run_mirror,
     "simulate": run_simulate,
 }
 

@@ -105,6 +105,7 @@ def examine(site: Site, *, store: ReadingStore | None, records: Records) -> Stat
             if not role.running
         ),
         *_broker_problems(roles, site),
+        *_mirror_problems(roles),
         *_plan_problems(plan),
         *(["The ledger does not balance: more was settled than was received."] if messages.in_flight < 0 else []),
     )
@@ -206,6 +207,13 @@ def _broker_problems(roles: tuple[RoleStatus, ...], site: Site) -> list[str]:
     if ingest is None or not ingest.running or ingest.detail.get("connected"):
         return []
     return [f"Ingest has no connection to the broker at {site.broker.host}:{site.broker.port}. Is it running?"]
+
+
+def _mirror_problems(roles: tuple[RoleStatus, ...]) -> list[str]:
+    mirror = next((role for role in roles if role.name == "mirror"), None)
+    if mirror is None or not mirror.running or not (reason := mirror.detail.get("reason")):
+        return []
+    return [f"The mirror is {mirror.detail.get('behind_s')} s of plant time behind: {reason}"]
 
 
 def _plan_problems(plan: PlanStatus) -> list[str]:

@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 from mosquitto_broker import Mosquitto
 
-PROGRAMS = {"mosquitto": ("mosquitto", "/usr/sbin/mosquitto"), "chromium": ("chromium", "/usr/bin/chromium")}
+PROGRAMS = {
+    "mosquitto": ("mosquitto", "/usr/sbin/mosquitto"),
+    "chromium": ("chromium", "/usr/bin/chromium"),
+    "victoria-metrics": ("victoria-metrics",),
+    "influxdb": ("influxd",),
+}
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
         ("ingest", "Take readings from the broker into the store (role; the only writer of the store)."),
         ("serve", "Serve the console and the API (role)."),
         ("work", "Assess, alert, plan and train on schedule (role)."),
+        ("mirror", "Send the stored readings to InfluxDB as well (role; needs an [influx] section)."),
         ("broker", "Run the embedded broker (role; for the demo and small trials)."),
         ("simulate", "Publish a simulated plant over MQTT (role); or write its history with --history."),
     ):

@@ -11,6 +11,7 @@ FILES: Final[tuple[tuple[str, ...], ...]] = (
     ("broker", "tls", "certificate_file"),
     ("broker", "tls", "key_file"),
     ("webhook", "secret_file"),
+    ("influx", "token_file"),
 )
 
 
@@ -36,7 +37,7 @@ def file_faults(values: dict[str, Any]) -> list[tuple[KeyPath, str, str]]:
             reason = error.strerror if isinstance(error, OSError) else "not a text file"
             faults.append((path, repr(name), f"cannot be read ({reason}); name a file that this user may read"))
             continue
-        if path[-1] in ("password_file", "secret_file") and not text.strip():
+        if path[-1] in ("password_file", "secret_file", "token_file") and not text.strip():
             faults.append((path, repr(name), "is empty; its first line must be the secret"))
     return faults
 

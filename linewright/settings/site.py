@@ -30,6 +30,7 @@ from plant.assets import Plant
 from plant.clock import PlantClock
 from plant.errors import ConfigError, Fault
 from plant.production import Calendar, Capability, Order, PlanningPolicy, Product, Stock, Tariff
+from store.influx.settings import InfluxSettings
 from store.settings import StoreSettings
 
 SECTIONS: Final[dict[str, type[BaseModel]]] = {
@@ -46,11 +47,12 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "topics": TopicSettings,
     "console": ConsoleSettings,
     "webhook": WebhookSettings,
+    "influx": InfluxSettings,
     "model": ModelSettings,
     "simulator": SimulatorSettings,
 }
-"""Tables of linewright.toml; `plant` is required, without `webhook` and `simulator` there is none."""
-OPTIONAL: Final = frozenset({"calendar", "tariff", "webhook", "simulator"})
+"""Tables of linewright.toml; `plant` is required, without `webhook`, `influx` and `simulator` there is none."""
+OPTIONAL: Final = frozenset({"calendar", "tariff", "webhook", "influx", "simulator"})
 """Sections that have no defaults of their own."""
 AROUND_THE_CLOCK: Final = CalendarPart(shifts=(ShiftPart(name="all day", start_hour=0, hours=24),))
 FREE_ENERGY: Final = TariffPart.model_validate({"base_price_per_kwh": 0.0})
@@ -94,6 +96,8 @@ class Site:
     store: StoreSettings
     console: ConsoleSettings
     webhook: WebhookSettings | None
+    influx: InfluxSettings | None
+    """Where readings are mirrored to."""
     topics: Topics
     model: ModelSettings
     simulator: SimulatorSettings | None
@@ -232,6 +236,7 @@ def _site(parts: dict[str, Any], *, values: dict[str, Any], path: Path, now: dat
         store=parts["store"],
         console=parts["console"],
         webhook=parts.get("webhook"),
+        influx=parts.get("influx"),
         topics=Topics(
             orders=topic(topics.orders),
             plan=topic(topics.plan),

@@ -103,7 +103,7 @@ def test_deployed_configuration_shows_every_field() -> None:
         *(production.ProductPart, production.CapabilityPart, production.OrderPart, production.ShiftPart),
         *(production.ClosurePart, production.BandPart, type(load(DEPLOY / "linewright.toml", {}).ingest.mappings[0])),
     ]
-    secrets = {"password", "secret"}  # never in a file
+    secrets = {"password", "secret", "token"}  # never in a file
     tables = {"tls", "worn", "mappings", "signals", "classes", "lines", "machines", "products", "capabilities"}
     tables |= {"orders", "shifts", "closures", "bands"}
     for part in parts:
