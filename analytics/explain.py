@@ -21,7 +21,7 @@ from analytics.lives import Life
 from analytics.normalise import normalise, usual_values
 from analytics.training import Model
 from plant.assets import MachineClass
-from plant.clock import instant
+from plant.clock import instant, microseconds
 from plant.quantities import Quantity
 from plant.risks import Evidence
 
@@ -32,6 +32,8 @@ INCOMPLETE: Final = 0.005
 EVIDENCES: Final = 8
 """Signals shown one by one; the others are added up."""
 BEYOND_SIGMA: Final = 2.0
+FIRST_CALENDAR_YEAR: Final = 1980
+"""Instants before it are numbers of cycles or hours, not dates."""
 SUFFIXES: Final = {
     Quantity.TEMPERATURE: "_c",
     Quantity.VIBRATION: "_mm_s",
@@ -227,7 +229,7 @@ def _signal_evidence(
         change = mean[-1] - mean[max(len(mean) - 1 - scale_rows(scale), 0)]
         way = "rising" if change >= 0 else "falling"
         finding = f"{name} {way} {over}, now {distance} ({value:.4g}{unit})"
-    began = f" since {since:%d %b %H:%M} UTC" if since else ""
+    began = _since_words(since, life) if since else ""
     effect = f"{share:.0%} of the risk".replace("%", " %") if contribution > 0 else "lowers the risk"
     return Evidence(
         signal=signal,
@@ -240,6 +242,14 @@ def _signal_evidence(
         since=since,
         sentence=f"{finding}{began}: {effect}",
     )
+
+
+def _since_words(since: datetime, life: Life) -> str:
+    """By the calendar; where the readings are only numbered, by their count."""
+    if since.year >= FIRST_CALENDAR_YEAR:
+        return f" since {since:%d %b %H:%M} UTC"
+    count = int((life.observed_at_us >= microseconds(since)).sum())
+    return f" for {count} readings" if count > 1 else " at the newest reading"
 
 
 def _beyond_since(deviation: NDArray[np.float64], observed_at_us: NDArray[np.int64]) -> datetime | None:

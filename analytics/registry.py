@@ -40,15 +40,25 @@ def save_model(model: Model, *, folder: Path, created_at: datetime) -> Model:
     while (home / version).exists():
         version, number = f"{stem}-{number}", number + 1
     saved = replace(model, version=version)
-    draft = home / f".draft-{uuid4().hex}"
-    draft.mkdir()
-    arrays = {f"network.{name}": value.numpy() for name, value in saved.network.state_dict().items()}
-    arrays |= {f"normaliser.{name}": getattr(saved.normaliser, name) for name in NORMALISER_ARRAYS}
-    arrays["edges"] = saved.edges
-    save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, draft / WEIGHTS)
-    (draft / FACTS).write_text(json.dumps(_facts(saved, created_at), indent=1, allow_nan=True), encoding="utf-8")
-    draft.rename(home / version)
+    write_model(saved, home=home / version, created_at=created_at)
     return saved
+
+
+def write_model(model: Model, *, home: Path, created_at: datetime) -> None:
+    """Write a model into a folder of its own, whole or not at all; a model that was there is replaced."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    draft = home.parent / f".draft-{uuid4().hex}"
+    draft.mkdir()
+    arrays = {f"network.{name}": value.numpy() for name, value in model.network.state_dict().items()}
+    arrays |= {f"normaliser.{name}": getattr(model.normaliser, name) for name in NORMALISER_ARRAYS}
+    arrays["edges"] = model.edges
+    save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, draft / WEIGHTS)
+    (draft / FACTS).write_text(json.dumps(_facts(model, created_at), indent=1, allow_nan=True), encoding="utf-8")
+    if (home / FACTS).exists():
+        for name in (FACTS, WEIGHTS):
+            (home / name).unlink(missing_ok=True)
+        home.rmdir()
+    draft.rename(home)
 
 
 def load_model(machine_class: str, *, version: str, folder: Path) -> Model:
@@ -57,7 +67,11 @@ def load_model(machine_class: str, *, version: str, folder: Path) -> Model:
     Raises:
         ConfigError: A file or a fact is missing or broken; nothing is guessed.
     """
-    home = folder / machine_class / version
+    return read_model(folder / machine_class / version)
+
+
+def read_model(home: Path) -> Model:
+    """Load a model from its folder. Raises ConfigError as `load_model` does."""
     facts = read_facts(home)
     try:
         arrays = load_file(home / WEIGHTS)
@@ -89,6 +103,7 @@ def load_model(machine_class: str, *, version: str, folder: Path) -> Model:
             data_hash=facts["data_hash"],
             metrics=facts["metrics"],
             version=facts["version"],
+            horizons=tuple(facts.get("horizons", ())),
         )
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, ValidationError) as broken:
         raise incomplete(home / WEIGHTS, f"{type(broken).__name__}: {broken}") from broken
@@ -135,6 +150,7 @@ def _facts(model: Model, created_at: datetime) -> dict[str, Any]:
         "data_cut_off": model.data_cut_off.isoformat(),
         "data_hash": model.data_hash,
         "metrics": model.metrics,
+        "horizons": model.horizons,
     }
 
 

@@ -61,6 +61,8 @@ class Model:
     metrics: dict[str, float]
     """On lives that the member in question did not train on."""
     version: str = "unsaved"
+    horizons: tuple[float, ...] = ()
+    """Spans within which a data folder asks for failures [life units]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

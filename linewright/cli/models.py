@@ -1,17 +1,46 @@
-"""`linewright model ...`: train, list, promote, roll back."""
+"""`linewright model ...`: train, score, evaluate, explain, list, promote, roll back."""
 
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from linewright.cli.site import SiteOption, load_site
+from plant.errors import ConfigError, Fault
 
 app = typer.Typer(no_args_is_help=True)
+
+ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a model, as `train DIR --out` wrote it.")]
+DataFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Data folder: readings, failures.csv, dataset.toml.")]
+Horizons = Annotated[
+    str, typer.Option(help="Spans to ask for, in the folder's time unit, e.g. 10,30,60; default: as trained.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
 @app.command()
 def train(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DIR]",
+            help="Data folder: readings.csv[.gz] or .parquet (machine, cycle or observed_at, a column per signal), "
+            "failures.csv (machine, failed_at[, mode]), maintenance.csv (machine, maintained_at), dataset.toml "
+            "(signals, settings, time_unit, cycle_h, horizons). Left out: the lives in the site's store.",
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="With DIR: the folder for the model.")] = None,
+    horizons: Horizons = "",
+    without_age: Annotated[bool, typer.Option("--without-age", help="With DIR: let the readings alone speak.")] = False,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="With DIR: networks in the ensemble, each of its own seed.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="With DIR: seed of everything random.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="With DIR: CPU threads.")] = 1,
+    as_json: AsJson = False,
     site: SiteOption = None,
     machine_class: Annotated[str, typer.Option("--class", help="Only this machine class; default: all.")] = "",
     recorded: Annotated[
@@ -19,19 +48,29 @@ def train(
     ] = None,
     source: Annotated[Path | None, typer.Option(help="Folder of the recorded files.")] = None,
 ) -> None:
-    """Train on the lives in the store; a trained model is registered and becomes current."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    """Train on a data folder into --out, or on the lives in the site's store, where the model becomes current."""
+    if folder is not None:
+        from analytics.model_settings import AgeInput
+        from linewright.datasets import FolderTraining, train_folder
 
+        if out is None:
+            raise ConfigError((Fault(where="--out", found="nothing", expected="a folder for the model"),))
+        how = FolderTraining(
+            horizons=_spans(horizons),
+            age=AgeInput.WITHOUT if without_age else AgeInput.WITH,
+            members=seeds,
+            seed=seed,
+            threads=threads,
+        )
+        with _progress(f"Reading {folder.name}") as show:
+            told = train_folder(folder, out=out, how=how, progress=show)
+        typer.echo(json.dumps(told, indent=2) if as_json else _trained(told))
+        return
     from linewright.recorded import train_on_recording
     from linewright.training import train_site
 
     loaded = load_site(site)
-    with Progress(TextColumn("{task.description:<48}"), BarColumn(), TimeElapsedColumn()) as bar:
-        task = bar.add_task("Reading lives from the store", total=1.0)
-
-        def show(fraction: float, text: str) -> None:
-            bar.update(task, completed=fraction, description=text)
-
+    with _progress("Reading lives from the store") as show:
         if recorded is not None:
             sentences = train_on_recording(
                 loaded, mapping=recorded, source=source, machine_class=machine_class, progress=show
@@ -40,6 +79,67 @@ def train(
             sentences = train_site(loaded, progress=show, only=machine_class)
     for sentence in sentences:
         typer.echo(sentence)
+
+
+@app.command()
+def score(
+    model: ModelFolder,
+    folder: DataFolder,
+    out: Annotated[Path, typer.Option(help="File for a row per reading: .csv, .csv.gz or .parquet.")],
+    horizons: Horizons = "",
+    contributions: Annotated[
+        bool, typer.Option("--contributions", help="Add a column per signal and time scale.")
+    ] = False,
+) -> None:
+    """Score every reading of a data folder: probability per horizon and remaining life p10, p50, p90."""
+    from linewright.datasets import score_folder
+
+    typer.echo(score_folder(model, folder=folder, out=out, horizons=_spans(horizons), split=contributions))
+
+
+@app.command()
+def evaluate(
+    model: ModelFolder,
+    folder: DataFolder,
+    horizons: Horizons = "",
+    cap: Annotated[
+        float | None, typer.Option(min=0.001, help="Count longer remaining lives as this long, in the time unit.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare a model with the failures of a data folder."""
+    from linewright.datasets import evaluate_folder
+
+    metrics = evaluate_folder(model, folder=folder, horizons=_spans(horizons), cap=cap)
+    if as_json:
+        typer.echo(json.dumps(metrics, indent=2))
+        return
+    for name, value in metrics.items():
+        typer.echo(f"{name.replace('_', ' '):<36} {value:.4g}")
+
+
+@app.command()
+def explain(
+    model: ModelFolder,
+    folder: DataFolder,
+    machine: Annotated[str, typer.Option(help="Machine to explain, at its newest reading.")],
+    horizon: Annotated[float | None, typer.Option(help="Span of the risk, in the time unit.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which signals make a machine's risk, and by how much."""
+    from dataclasses import asdict
+
+    from linewright.datasets import explain_folder
+
+    told = explain_folder(model, folder=folder, machine=machine, horizon=horizon)
+    if as_json:
+        typer.echo(json.dumps(asdict(told), indent=2, default=str))
+        return
+    typer.echo(f"{told.machine}: fails within {told.horizon:g} with {told.probability:.1%}".replace("%", " %"))
+    if told.reason:
+        typer.echo(f"  {told.reason}")
+    for evidence in told.evidence:
+        typer.echo(f"  {evidence.sentence}")
 
 
 @app.command("list")
@@ -69,3 +169,34 @@ def rollback(machine_class: Annotated[str, typer.Argument(help="Machine class.")
     from linewright.training import roll_back
 
     typer.echo(roll_back(load_site(site), machine_class=machine_class))
+
+
+@contextmanager
+def _progress(text: str) -> Iterator[Callable[[float, str], None]]:
+    """A bar on stderr, so that --json stays clean."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:<48}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(text, total=1.0)
+        yield lambda fraction, now: bar.update(task, completed=fraction, description=now)
+
+
+def _spans(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ConfigError((Fault(where="--horizons", found=repr(text), expected="numbers, e.g. 10,30,60"),)) from None
+
+
+def _trained(told: dict[str, object]) -> str:
+    metrics = told["metrics"]
+    assert isinstance(metrics, dict)
+    trust = "calibrated" if told["calibrated"] else "uncalibrated: too few failures"
+    return (
+        f"{told['machine_class']}: wrote {told['model']} ({told['version']}, {trust}), from {metrics['failures']:.0f} "
+        f"failures in {metrics['lives']:.0f} lives; on held-out lives within {metrics['horizon_units']:.3g} "
+        f"{told['unit']}: average precision {metrics['average_precision']:.3f} at a prevalence of "
+        f"{metrics['prevalence']:.3f}, Brier {metrics['brier']:.4f}."
+    )
