@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from typing import Any
 
 import msgspec
 
@@ -14,6 +15,8 @@ from plant.risks import Risk
 
 GRAINS_PER_UNIT = 10**7
 """What a line makes in an hour is stated in these parts of a unit, as a unit may be under way when the hour strikes."""
+DERIVED = ("machine_index", "class_index")
+"""Fields of the plant that follow from its lines and classes."""
 WHOLE_UNITS_FROM_RATE = 20.0
 """Lines that make fewer units an hour are planned in thousandths, as a unit takes a fair part of the hour [unit/h]."""
 
@@ -78,8 +81,15 @@ def facts_to_json(facts: PlanningFacts) -> bytes:
 
 
 def facts_from_json(document: bytes) -> PlanningFacts:
-    """The facts of their canonical JSON. Raises msgspec.ValidationError naming the field that does not fit."""
-    return msgspec.json.decode(document, type=PlanningFacts)
+    """The facts of their JSON; what follows from other fields may be left out.
+
+    Raises msgspec.ValidationError naming the field that does not fit.
+    """
+    raw = msgspec.json.decode(document)
+    if isinstance(raw, dict) and isinstance(plant := raw.get("plant"), dict):
+        for name in DERIVED:
+            plant[name] = {}  # worked out anew from the lines and classes
+    return msgspec.convert(raw, type=PlanningFacts)
 
 
 def inputs_hash(facts: PlanningFacts) -> str:
@@ -112,3 +122,13 @@ def maintenance_in_progress(facts: PlanningFacts) -> tuple[OngoingMaintenance, .
         if window.start < facts.start < window.end:
             ends.setdefault(window.machine, window.end)
     return tuple(OngoingMaintenance(machine=machine, end=end) for machine, end in ends.items())
+
+
+def facts_schema() -> dict[str, Any]:
+    """The JSON Schema of the facts' document: every field with its type, for those who write one themselves."""
+    schema = msgspec.json.schema(PlanningFacts)
+    plant = schema["$defs"]["Plant"]
+    for name in DERIVED:
+        plant["properties"].pop(name)
+    plant["required"] = [name for name in plant["required"] if name not in DERIVED]
+    return schema

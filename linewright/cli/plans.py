@@ -1,11 +1,19 @@
 """`linewright plan ...`: ask for a plan, show, accept or reject one."""
 
 import getpass
-from typing import Annotated
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from linewright.cli.site import SiteOption, load_site
+from plant.errors import ConfigError, Fault
+from plant.plans import SolveStatus
+
+if TYPE_CHECKING:
+    from optimizer.facts import PlanningFacts
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -36,6 +44,53 @@ def now(
     finally:
         store.close()
         records.close()
+
+
+@app.command()
+def solve(
+    file: Annotated[Path | None, typer.Argument(help="Planning facts as JSON; see --schema and `plan facts`.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON, with its certificate.")] = False,
+    time_limit: Annotated[
+        float | None, typer.Option(help="CPU time of the search [s]; default: the file's.", min=0.1)
+    ] = None,
+    gap: Annotated[float | None, typer.Option(help="Relative gap that is good enough; default: the file's.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of FILE and end.")] = False,
+) -> None:
+    """Plan from a file, without any site; nothing is kept. Exit code 1 where there is no plan."""
+    import msgspec
+
+    from linewright.pipeline import propose
+    from linewright.plan_text import as_text
+    from optimizer.facts import facts_schema
+
+    if schema or file is None:
+        typer.echo(json.dumps(facts_schema(), indent=2))
+        return
+    facts = _read_facts(file)
+    policy = facts.policy
+    limit_s = policy.time_limit_s if time_limit is None else time_limit
+    facts = replace(facts, policy=replace(policy, time_limit_s=limit_s, gap=policy.gap if gap is None else gap))
+    plan = propose(facts, number=file.stem, created_at=facts.start, reason=f"on demand, from {file.name}")
+    typer.echo(msgspec.json.encode(plan).decode() if as_json else as_text(plan, plant=facts.plant))
+    if plan.status not in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE):
+        raise typer.Exit(1)
+
+
+@app.command()
+def facts(
+    number: Annotated[str, typer.Argument(help="Plan number; default: the newest.")] = "", site: SiteOption = None
+) -> None:
+    """Print the facts a plan was made from, as JSON: a file for `plan solve`, to be changed at will."""
+    from linewright.wiring import open_records
+
+    records = open_records(load_site(site))
+    newest = records.newest_plan()
+    wanted = number or (newest.number if newest is not None else "")
+    document = records.plan_facts(wanted) if wanted else None
+    if document is None:
+        typer.echo(f"There is no plan {number}." if number else "No plan has been made yet.", err=True)
+        raise typer.Exit(1)
+    typer.echo(document.decode())
 
 
 @app.command()
@@ -112,3 +167,18 @@ def reject(
     typer.echo(outcome.sentence, err=not outcome.done)
     if not outcome.done:
         raise typer.Exit(1)
+
+
+def _read_facts(file: Path) -> "PlanningFacts":
+    """The facts of a JSON file. Raises ConfigError naming the field that does not fit."""
+    import msgspec
+
+    from optimizer.facts import facts_from_json
+
+    try:
+        return facts_from_json(file.read_bytes())
+    except OSError as error:
+        raise ConfigError((Fault(where=str(file), found=str(error.strerror), expected="a file to read."),)) from error
+    except msgspec.DecodeError as error:
+        expected = "planning facts as `linewright plan solve --schema` describes them."
+        raise ConfigError((Fault(where=str(file), found=str(error), expected=expected),)) from error
