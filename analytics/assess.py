@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analytics.calibrate import calibrated
+from analytics.calibrate import QUANTILES, calibrated
 from analytics.explain import contributions, evidence_of
 from analytics.features import extract
 from analytics.hazard import ensemble_log_survival, interpolation, remaining_quantile
@@ -26,7 +26,6 @@ HORIZONS_H: Final = (
     *(1008.0, 1344.0, 1680.0, 2016.0, 3024.0, 4032.0, 6048.0, 8760.0),
 )
 """Every survival curve is read off here: each of the next 72 hours, then wider, up to a year [h]."""
-QUANTILES: Final = (0.1, 0.5, 0.9)
 ANY_MODE: Final = "any"
 
 
@@ -122,8 +121,8 @@ def _judge(lives: Sequence[Life], model: Model, machine_class: MachineClass, hor
     probability = failure_probability(scores, model=model, horizon_units=horizon_h / model.cycle_h)
     longest = HORIZONS_H[-1] / model.cycle_h
     quantiles = [
-        model.cycle_h * remaining_quantile(scores.log_survived, model.edges, probability=q, longest=longest)
-        for q in QUANTILES
+        model.cycle_h * remaining_quantile(scores.log_survived, model.edges, probability=level, longest=longest)
+        for level in model.calibration.levels
     ]
     split = contributions(features, model=model, horizon_units=horizon_h / model.cycle_h)
     reason = "" if model.calibration.calibrated else _uncalibrated(model)

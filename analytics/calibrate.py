@@ -1,8 +1,14 @@
-"""Probabilities that mean what they say: a two-parameter correction fitted on lives that a member never trained on.
+"""Probabilities and intervals that mean what they say, fitted on lives that a member never trained on.
 
-log cumulative hazard -> slope * log cumulative hazard + offset, the same at every horizon: a Platt scaling on the
-complementary log-log scale. It keeps survival curves non-increasing and the explanation's parts proportional.
+Risk, a two-parameter correction: log cumulative hazard -> slope * log cumulative hazard + offset, the same at every
+horizon: a Platt scaling on the complementary log-log scale. It keeps survival curves non-increasing and the
+explanation's parts proportional.
 Source: Platt 1999, with the link of the proportional hazards model.
+
+Remaining life, conformal levels: a quantile is read off the survival curve at the probability below which that share of
+held-out lives really ended. Each life weighs the same however many readings it has, since its readings err together;
+lives cut short count as censored there (Kaplan and Meier 1958).
+Source: Chernozhukov, Wüthrich and Zhu, "Distributional conformal prediction" (PNAS 2021).
 """
 
 from dataclasses import dataclass
@@ -16,6 +22,10 @@ SLOPE_SPREAD = 0.3
 OFFSET_SPREAD = 0.5
 """Prior standard deviation of the offset [log units]."""
 TINY = 1e-12
+QUANTILES = (0.1, 0.5, 0.9)
+"""Of the remaining life: shares of machines that fail earlier [0..1]."""
+LEVEL_BOUNDS = (0.002, 0.998)
+"""Beyond them a survival curve tells nothing any more [0..1]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +38,8 @@ class Calibration:
     """Held-out lives that ended in a failure."""
     calibrated: bool = False
     """False: too few failures; the network's own numbers are reported and called uncalibrated."""
+    levels: tuple[float, ...] = QUANTILES
+    """Probabilities at which the survival curve is read for each of `QUANTILES` [0..1]."""
 
 
 def calibrated(log_survived: NDArray[np.float64], *, calibration: Calibration) -> NDArray[np.float64]:
@@ -79,4 +91,50 @@ def fit_calibration(
         return float(data + (parameters[0] / SLOPE_SPREAD) ** 2 / 2 + (parameters[1] / OFFSET_SPREAD) ** 2 / 2)
 
     best = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-6})
-    return Calibration(slope=float(np.exp(best.x[0])), offset=float(best.x[1]), failures=failures, calibrated=True)
+    slope, offset = float(np.exp(best.x[0])), float(best.x[1])
+    ahead = remaining > 0  # at the failure itself there is nothing left to foresee
+    reached = -np.expm1(-np.exp(offset) * np.maximum(outlived_at(log_survived, edges, remaining), 0.0) ** slope)
+    levels = conformal_levels(reached[ahead], failed=failed[ahead], life=life[ahead], weight=weight[ahead])
+    return Calibration(slope=slope, offset=offset, failures=failures, calibrated=True, levels=levels)
+
+
+def outlived_at(
+    log_survived: NDArray[np.float64], edges: NDArray[np.float64], remaining: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Cumulative hazard that each row has lived through by the end of its own life. (row,)"""
+    row = np.arange(len(remaining))
+    upper = np.clip(np.searchsorted(edges, remaining, side="left"), 1, len(edges) - 1)
+    part = np.clip((remaining - edges[upper - 1]) / (edges[upper] - edges[upper - 1]), 0.0, 1.0)
+    before, after = -log_survived[row, upper - 1], -log_survived[row, upper]
+    return np.asarray(before + part * (after - before))
+
+
+def conformal_levels(
+    reached: NDArray[np.float64],
+    *,
+    failed: NDArray[np.bool_],
+    life: NDArray[np.intp],
+    weight: NDArray[np.float64],
+) -> tuple[float, ...]:
+    """The level for each of `QUANTILES`, a step outwards for the finite number of lives; (0.1, 0.5, 0.9) if right.
+
+    Args:
+        reached: Predicted probability of failing before the life's true end, at each held-out row [0..1]. (row,)
+        failed: Whether that end was a failure; else it is only known to lie later. (row,)
+        life: Index of the row's life. (row,)
+        weight: Readings that the row stands for. (row,)
+    """
+    ended = len(np.unique(life[failed]))
+    if ended == 0:
+        return QUANTILES
+    share = weight / np.bincount(life, weights=weight)[life]
+    order = np.lexsort((~failed, reached))  # of equal ones the failures first
+    at_risk = np.cumsum(share[order][::-1])[::-1]
+    lost = np.where(failed[order], share[order] / at_risk, 0.0)
+    below = 1.0 - np.cumprod(np.clip(1.0 - lost, 0.0, 1.0))
+    levels = []
+    for quantile in QUANTILES:
+        wanted = 0.5 + np.clip((quantile - 0.5) * (1.0 + 1.0 / ended), -0.5, 0.5)
+        row = int(np.searchsorted(below, wanted, side="left"))
+        levels.append(float(np.clip(reached[order][row] if row < len(order) else 1.0, *LEVEL_BOUNDS)))
+    return tuple(levels)

@@ -93,7 +93,7 @@ def read_model(home: Path) -> Model:
             features=features,
             edges=arrays["edges"],
             network=network,
-            calibration=Calibration(**facts["calibration"]),
+            calibration=_calibration(facts["calibration"]),
             modes=tuple(facts["modes"]),
             base_rate=facts["base_rate"],
             row_units=facts["row_units"],
@@ -152,6 +152,12 @@ def _facts(model: Model, created_at: datetime) -> dict[str, Any]:
         "metrics": model.metrics,
         "horizons": model.horizons,
     }
+
+
+def _calibration(facts: dict[str, Any]) -> Calibration:
+    """A calibration from before there were conformal levels keeps the curve's own quantiles."""
+    found = Calibration(**facts)
+    return replace(found, levels=tuple(found.levels))
 
 
 def _network(arrays: dict[str, Any], settings: ModelSettings, features: int, modes: int) -> HazardNetwork:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analytics.assess import HORIZONS_H, QUANTILES, failure_probability, score_features
+from analytics.assess import HORIZONS_H, failure_probability, score_features
+from analytics.calibrate import QUANTILES
 from analytics.datafolder import Dataset
 from analytics.evaluate import average_precision, brier, expected_calibration_error, rmse
 from analytics.explain import contributions
@@ -124,9 +125,9 @@ def _scored(features: NDArray[np.float64], *, model: Model, horizons: Sequence[f
         for horizon in horizons
     }
     longest = max(HORIZONS_H[-1] / model.cycle_h, float(model.edges[-1]))
-    for share in QUANTILES:
+    for share, level in zip(QUANTILES, model.calibration.levels, strict=True):
         columns[f"remaining_p{100 * share:.0f}"] = remaining_quantile(
-            scores.log_survived, model.edges, probability=share, longest=longest
+            scores.log_survived, model.edges, probability=level, longest=longest
         )
     if split:
         parts = contributions(features, model=model, horizon_units=horizons[len(horizons) // 2])

@@ -9,7 +9,7 @@ from analytics_wearing import PRESS, SMALL, fleet, life_of
 
 from analytics.assess import failure_probability, score_life
 from analytics.evaluate import average_precision, future_leak
-from analytics.hazard import interpolation
+from analytics.hazard import interpolation, remaining_quantile
 from analytics.model_settings import AgeInput
 from analytics.training import Model, NotTrained, chosen_rows, data_hash, train
 
@@ -31,6 +31,18 @@ def test_risk_of_unseen_lives_ranks_their_ends_first(model):
     assert model.calibration.calibrated
     assert model.metrics["average_precision"] > 0.8
     assert model.metrics["failures"] == 30
+
+
+def test_most_unseen_lives_end_within_their_interval(model):
+    inside = []
+    for life in fleet(96, lives=20):
+        log_survived = score_life(life, model=model).log_survived
+        low, _, high = (
+            remaining_quantile(log_survived, model.edges, probability=level, longest=1000.0)
+            for level in model.calibration.levels
+        )
+        inside.append(np.mean((low <= life.remaining_units) & (life.remaining_units <= high)))
+    assert 0.65 < np.mean(inside) < 0.95  # nominal 0.8
 
 
 def test_failure_modes_are_told_apart(model):
