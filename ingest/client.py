@@ -14,7 +14,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ingest.settings import BrokerSettings, Protocol, ReadPath
-from ingest.wire import BulkClient, Publishes, fast_read_problem
+from ingest.wire import BulkClient, PatientClient, Publishes, fast_read_problem
 from plant.errors import ConfigError, Fault
 
 log = logging.getLogger(__name__)
@@ -42,14 +42,14 @@ def session_client(broker: BrokerSettings, *, on_publishes: Callable[[Publishes]
     if broker.read_path is ReadPath.FAST and not problem:
         client = BulkClient(CallbackAPIVersion.VERSION2, on_publishes=on_publishes, **options)
     else:
-        client = Client(CallbackAPIVersion.VERSION2, **options)
+        client = _plain_kind(broker)(CallbackAPIVersion.VERSION2, **options)
     _secure(client, broker)
     return client
 
 
 def passing_client(broker: BrokerSettings, *, client_id: str, window: int) -> Client:
     """A client for publishing: no session at the broker; `window` messages may be unacknowledged at a time."""
-    client = Client(
+    client = _plain_kind(broker)(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
         clean_session=None if broker.protocol is Protocol.V5 else True,
@@ -147,6 +147,10 @@ def _advice(why: str) -> str:
     if "hung up" in why:
         return "Does it expect TLS, a client certificate or another port? Check [broker]."
     return "Is it running?"
+
+
+def _plain_kind(broker: BrokerSettings) -> type[Client]:
+    return PatientClient if broker.websocket_path else Client
 
 
 def _transport(broker: BrokerSettings) -> Literal["tcp", "websockets"]:

@@ -121,6 +121,8 @@ class Ingestor:
         self._committed_at_us: int | None = None
         self._arrived_at = 0.0
         self._kept_at = -1e9
+        self._looked_at = 0.0
+        self._most_held = 0
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -169,17 +171,28 @@ class Ingestor:
             arrived = 0
         else:
             arrived = self._link.read(self._wait_s(), room=self._room)
+        if not self._link.connected:
+            self._most_held = 0
+        self._most_held = max(self._most_held, len(self._intake) if arrived else 0)
         self._commit_if_due(quiet=arrived == 0)
         if self._rework is not None and self._held is None:
             self._rework.turn(self._intake.received)
         if arrived:
-            self._pause()
+            self._pause(arrived)
 
-    def _pause(self) -> None:
-        """Let messages gather: one look for all of a few milliseconds costs no more than one for each."""
+    def _pause(self, arrived: int) -> None:
+        """Let messages gather: one look for all of a few milliseconds costs no more than one for each.
+
+        While they keep coming it looks only so often that the broker's window does not fill up meanwhile.
+        """
+        now = time.monotonic()
+        held, before_s = len(self._intake), now - self._looked_at
+        self._looked_at = now
         pause_s = self._settings.read_interval_s
-        if len(self._intake):
-            pause_s = min(pause_s, self._due_at() - time.monotonic())
+        if held and now - self._kept_at < 2 * self._settings.batch_max_age_s:
+            pause_s = max(pause_s, (self._most_held - held) / 2 / arrived * before_s)
+        if held:
+            pause_s = min(pause_s, self._due_at() - now)
         if pause_s > 0 and self._room() > 0:
             time.sleep(pause_s)
 
@@ -189,8 +202,7 @@ class Ingestor:
         if self._held_up():
             until = self._sink_retry_at
         elif len(self._intake):
-            stalled = len(self._intake) >= STALLED_MESSAGES
-            until = now if stalled else min(self._due_at(), self._settled_at())
+            until = now if self._stalled() else min(self._due_at(), self._settled_at())
         else:
             until = now + IDLE_S
         if not self._link.open:
@@ -217,13 +229,17 @@ class Ingestor:
         """When the batch is to be committed if no more comes; monotonic [s]."""
         return max(self._arrived_at + self._settings.batch_settle_s, self._kept_at + self._settings.batch_max_age_s)
 
+    def _stalled(self) -> bool:
+        """Whether the broker may be waiting for acknowledgements: it never handed out more than are held now."""
+        return len(self._intake) >= max(STALLED_MESSAGES, self._most_held)
+
     def _due(self, *, quiet: bool) -> bool:
         if not len(self._intake):
             return False
         now = time.monotonic()
         if self._full() or not self._link.connected or now >= self._due_at():
             return True
-        return quiet and (now >= self._settled_at() or len(self._intake) >= STALLED_MESSAGES)
+        return quiet and (now >= self._settled_at() or self._stalled())
 
     def _commit_if_due(self, *, quiet: bool) -> None:
         if self._held_up():

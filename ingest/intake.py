@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 FEW: Final = 8
 """So few messages of a mapping cost less one by one."""
+TOGETHER: Final = 1_000
+"""So many are decoded at once: their objects fit in the processor's cache."""
 _KNOWN_LIMIT: Final = 100_000
 _UNKNOWN_FIELDS_LIMIT: Final = 1_000
 _STRANGE_TOPIC: Final = "(a topic that is not UTF-8)"
@@ -32,8 +34,18 @@ class _Way(NamedTuple):
 
     topic: str
     route: Route | Unroutable
+    queue: "_Queue"
+    """Where its messages wait to be decoded."""
+
+
+class _Queue(NamedTuple):
+    """Messages that are decoded in the same way."""
+
+    plan: JsonPlan | None
+    """Kept so that its identity stays its own."""
     fast: FastPlan | None
-    """None: its messages are read one by one."""
+    """None: they are read one by one."""
+    messages: list[int]
 
 
 class _Aside(NamedTuple):
@@ -57,7 +69,8 @@ class Intake:
         self._sides = sides
         self._max_payload_bytes = max_payload_bytes
         self._known: dict[bytes, _Way] = {}
-        self._fast: dict[int, tuple[JsonPlan, FastPlan | None]] = {}
+        self._single = _Queue(None, None, [])
+        self._queues: dict[int, _Queue] = {}
         self._ways: list[_Way] = []
         self._payloads: list[bytes] = []
         self._received_at_us: list[int] = []
@@ -79,10 +92,10 @@ class Intake:
 
     def read(self, topics: Sequence[bytes], payloads: Sequence[bytes], *, at_us: int) -> None:
         """Count and keep messages that were read from the wire at an instant [µs UTC, plant clock]."""
-        known = self._known
+        known, received = self._known, self.received
         ways = [known.get(topic) or self._way(topic) for topic in topics]
         for way in ways:
-            self.received[way.route.filter] += 1
+            received[way.route.filter] += 1
         self._ways += ways
         self._payloads += payloads
         self._received_at_us += [at_us] * len(ways)
@@ -107,23 +120,23 @@ class Intake:
             return
         opened = [way.route.filter for way in self._ways[self._placed :]]
         self._batcher.open_messages(opened, payload_bytes=0)
-        single: list[int] = []
-        together: dict[int, list[int]] = {}
-        for index in new:
-            fast = self._ways[index].fast
-            (single if fast is None else together.setdefault(id(fast), [])).append(index)
-        for indices in together.values():
-            single += self._decode_together(indices) if len(indices) > FEW else indices
+        for index, way in enumerate(self._ways[self._placed :], self._placed):
+            way.queue.messages.append(index)
+        single = self._single.messages[:]
+        self._single.messages.clear()
+        for queue in self._queues.values():
+            indices = queue.messages[:]
+            queue.messages.clear()
+            for start in range(0, len(indices), TOGETHER):
+                single += self._decode_together(indices[start : start + TOGETHER], fast=queue.fast)
         for index in sorted(single):
             self._place(index)
         self._placed = len(self._payloads)
 
-    def _decode_together(self, indices: list[int]) -> list[int]:
+    def _decode_together(self, indices: list[int], *, fast: FastPlan | None) -> list[int]:
         """Place messages of one mapping in columns; those that must go one by one are returned."""
-        fast = self._ways[indices[0]].fast
-        assert fast is not None
         payloads = [self._payloads[index] for index in indices]
-        if max(map(len, payloads)) > self._max_payload_bytes:
+        if fast is None or len(indices) <= FEW or max(map(len, payloads)) > self._max_payload_bytes:
             return indices
         columns = decode_columns(payloads, plan=fast)
         messages = np.array(indices, dtype=np.int64)[columns.taken]
@@ -178,15 +191,15 @@ class Intake:
             name = _STRANGE_TOPIC
         route = self._router.route(name)
         plan = route.plan if isinstance(route, Route) else None
-        way = _Way(name, route, self._fast_plan(plan) if isinstance(plan, JsonPlan) else None)
+        way = _Way(name, route, self._queue(plan) if isinstance(plan, JsonPlan) else self._single)
         if isinstance(route, Route) and len(self._known) < _KNOWN_LIMIT:
             self._known[topic] = way
         return way
 
-    def _fast_plan(self, plan: JsonPlan) -> FastPlan | None:
-        if id(plan) not in self._fast:
-            self._fast[id(plan)] = (plan, plan_fast(plan))
-        return self._fast[id(plan)][1]
+    def _queue(self, plan: JsonPlan) -> _Queue:
+        if id(plan) not in self._queues:
+            self._queues[id(plan)] = _Queue(plan, plan_fast(plan), [])
+        return self._queues[id(plan)]
 
     def _note_unknown(self, topic: str, field: str) -> None:
         key = (topic, field[:100])

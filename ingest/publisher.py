@@ -47,6 +47,8 @@ class Publisher:
         self._published = 0
         self._acknowledged = 0
         self._callbacks: dict[str, Callback] = {}
+        self._choices = broker.choices
+        self._choice = 0
         self._client: Client = passing_client(broker, client_id=client_id, window=window)
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
@@ -77,7 +79,7 @@ class Publisher:
         """
         if not self._started:
             self._started = True
-            self._client.connect_async(self._broker.host, self._broker.port, self._broker.keepalive_s)
+            self._aim(0)
             self._client.loop_start()
         self._wait_for(lambda: self._connected, timeout_s)
 
@@ -200,8 +202,16 @@ class Publisher:
     def _on_connect_fail(self, _client: Client, _userdata: Any) -> None:
         # paho keeps the error to itself; this callback runs while it is being handled
         error = sys.exc_info()[1]
+        if len(self._choices) > 1:
+            self._aim(self._choice + 1)
         with self._changed:
             self._why = explain(error) if error is not None else "no answer"
+
+    def _aim(self, choice: int) -> None:
+        """Choose the address that the next attempt to connect goes to."""
+        self._choice = choice % len(self._choices)
+        here = self._choices[self._choice]
+        self._client.connect_async(here.host, here.port, here.keepalive_s)
 
     def _on_disconnect(
         self,
@@ -211,6 +221,8 @@ class Publisher:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        if len(self._choices) > 1 and reason.is_failure:
+            self._aim(0 if self._connected else self._choice + 1)
         with self._changed:
             if self._connected:
                 self._last_contact = time.monotonic()

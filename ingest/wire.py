@@ -130,7 +130,21 @@ def frame(buffer: bytes, start: int) -> Frame | int | None:
     return None if start + 5 < len(buffer) else start + 6
 
 
-class BulkClient(Client):
+class PatientClient(Client):
+    """A paho client that keeps a packet which a WebSocket has taken only in part.
+
+    Its wrapper then says 0 and asks for the same packet again; paho 2.2 would drop it, and the stream with it.
+    """
+
+    def _sock_send(self, buf: bytes | bytearray) -> int:
+        sent = super()._sock_send(buf)
+        if not sent and buf:
+            self._call_socket_register_write()
+            raise BlockingIOError
+        return sent
+
+
+class BulkClient(PatientClient):
     """A paho client whose `loop_read` reads all that waits and delivers PUBLISH packets by the list."""
 
     def __init__(self, *arguments: Any, on_publishes: Callable[[Publishes], None], **options: Any) -> None:

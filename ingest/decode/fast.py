@@ -21,6 +21,7 @@ from ingest.settings import TimeUnit
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
 Column = NDArray[np.float64] | list[str | None]
 _US_OF: Final = {TimeUnit.S: 1_000_000, TimeUnit.MS: 1_000, TimeUnit.US: 1}
+_NEWLINE, _OPENING, _CLOSING = b"\n{}"
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -151,11 +152,15 @@ def _one_object_each(joined: bytes, count: int) -> bool:
     All newlines are those that join, each stands between `},` and `{`, and there are no other braces: then no object,
     text or value can begin in one message and end in another.
     """
-    return (
-        joined[:1] == b"{"
-        and joined[-1:] == b"}"
-        and joined.count(b"\n") == joined.count(b"},\n{") == count - 1
-        and joined.count(b"{") == joined.count(b"}") == count
+    if joined[:1] != b"{" or joined[-1:] != b"}":
+        return False
+    signs = np.frombuffer(joined, dtype=np.uint8)
+    joints = np.flatnonzero(signs == _NEWLINE)
+    return bool(
+        len(joints) == count - 1
+        and np.count_nonzero(signs == _OPENING) == np.count_nonzero(signs == _CLOSING) == count
+        and (signs[joints - 2] == _CLOSING).all()
+        and (signs[joints + 1] == _OPENING).all()
     )
 
 

@@ -4,7 +4,7 @@ import json
 import math
 
 import msgspec
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest.decode.fast import decode_columns, plan_fast
@@ -94,6 +94,7 @@ broken = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(written, broken), min_size=1, max_size=8), st.sampled_from(sorted(PLANS)))
 @example([b'{"vibration_mm_s":1},{"vibration_mm_s":2', b'"timestamp_ms":3}'], "FLAT")
 @example([b'{"state":"x}', b'{"}'], "FLAT")
@@ -118,6 +119,7 @@ def test_columns_hold_what_the_general_decoder_says(payloads, name):
         ]
 
 
+@settings(deadline=None)
 @given(st.lists(sound.map(msgspec.json.encode), min_size=1, max_size=8))
 def test_sound_messages_are_all_taken(payloads):
     assert decode_columns(payloads, plan=plan_fast(PLANS["FLAT"])).left == []
