@@ -96,7 +96,7 @@ class Records:
     # Risks
 
     def put_risks(self, new: Sequence[Risk]) -> None:
-        """Keep new assessments; all are kept as history."""
+        """Keep new assessments; of those older than 24 plant hours, one an hour stays as history."""
         with self._database.writing() as connection:
             risks.put(connection, new)
 

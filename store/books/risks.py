@@ -1,14 +1,19 @@
-"""Risks: every assessment, and the newest of each machine."""
+"""Risks: the assessments, thinned out with age, and the newest of each machine."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from plant.risks import Risk
 from store.books.database import decoded, encoded, moment
-from store.books.tables import newest_risks, risks
+from store.books.tables import newest_risks, risks, thinned
+
+HOUR_US: Final = 3_600_000_000
+KEPT_WHOLE_US: Final = 24 * HOUR_US
+"""So long every assessment is kept [µs of plant time]."""
 
 
 def put(connection: Connection, new: Sequence[Risk]) -> None:
@@ -17,6 +22,9 @@ def put(connection: Connection, new: Sequence[Risk]) -> None:
     An assessment that says just what the newest one says is not kept again.
     """
     known = {row.machine: row.body for row in connection.execute(select(newest_risks.c.machine, newest_risks.c.body))}
+    for machine in {risk.machine for risk in new}:
+        at_us = min(moment(risk.assessed_at) or 0 for risk in new if risk.machine == machine)
+        _thin(connection, machine, before_us=at_us - KEPT_WHOLE_US)
     for risk in new:
         columns = {"assessed_us": moment(risk.assessed_at), "body": encoded(risk)}
         if known.get(risk.machine) == columns["body"]:
@@ -27,6 +35,21 @@ def put(connection: Connection, new: Sequence[Risk]) -> None:
             .values(machine=risk.machine, **columns)
             .on_conflict_do_update(["machine"], set_=columns)
         )
+
+
+def _thin(connection: Connection, machine: str, *, before_us: int) -> None:
+    """Of the assessments before an instant, keep the newest of each hour; done hour by hour as time goes on."""
+    past = before_us // HOUR_US * HOUR_US
+    done = connection.execute(select(thinned.c.until_us).where(thinned.c.machine == machine)).scalar() or 0
+    if past <= done:
+        return
+    old = (risks.c.machine == machine) & (risks.c.assessed_us >= done) & (risks.c.assessed_us < past)
+    hour = risks.c.assessed_us.op("/")(HOUR_US)
+    newest_at = select(func.max(risks.c.assessed_us)).where(old).group_by(hour)
+    kept = select(func.max(risks.c.id)).where(old, risks.c.assessed_us.in_(newest_at)).group_by(hour)
+    connection.execute(delete(risks).where(old, risks.c.id.not_in(kept)))
+    row = {"machine": machine, "until_us": past}
+    connection.execute(upsert(thinned).values(row).on_conflict_do_update(["machine"], set_={"until_us": past}))
 
 
 def newest(connection: Connection) -> tuple[Risk, ...]:

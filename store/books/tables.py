@@ -20,8 +20,8 @@ from sqlalchemy import (
     text,
 )
 
-FORMAT: Final = 1
-"""`PRAGMA user_version` of the file; raised with every change of these tables."""
+FORMAT: Final = 2
+"""`PRAGMA user_version` of the file; raised with every change of these tables. 2: `thinned`, added to older files."""
 
 metadata = MetaData()
 
@@ -57,6 +57,13 @@ newest_risks = Table(  # beside the history, so that the newest never need a sea
     Column("machine", String, primary_key=True),
     Column("assessed_us", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
+)
+
+thinned = Table(  # up to where a machine's risk history was thinned out to one an hour
+    "thinned",
+    metadata,
+    Column("machine", String, primary_key=True),
+    Column("until_us", BigInteger, nullable=False),
 )
 
 alerts = Table(

@@ -30,6 +30,7 @@ GROUP_ROWS_AT_LEAST: Final = 5_000
 DICTIONARY_BELOW: Final = 0.3
 """Ratio of distinct values below which a column is dictionary-encoded [0..1]."""
 PROBE_ROWS: Final = 4_096
+"""Rows by which the encodings of a sealed file are chosen; a compacted one takes all rows of its first machine."""
 
 Ranges = Mapping[str, tuple[int, int]]
 """Machine to the first and last `observed_at` of its rows, both included [µs UTC]."""
@@ -222,7 +223,7 @@ class SegmentFile:
 def write_segment(folder: Path, table: Any, *, machine_class: str, number: int) -> Written:
     """Write a sorted table durably as a file that no manifest names yet."""
     file = file_name(machine_class, start_us=int(table["observed_at"].to_numpy().min()), number=number)
-    target = SegmentFile(folder, file, table)
+    target = SegmentFile(folder, file, table.slice(0, PROBE_ROWS), schema=table.schema)
     target.add(table)
     return target.close()
 
@@ -383,7 +384,7 @@ def _encodings(table: Any) -> dict[str, Any]:
     for name in signals_in(table):
         if name in dictionary:
             continue
-        probe = table[name].slice(0, PROBE_ROWS).drop_null().to_numpy()
+        probe = table[name].drop_null().to_numpy()
         if len(np.unique(probe)) <= DICTIONARY_BELOW * len(probe):
             dictionary.append(name)
         else:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,6 @@ from store.contract import Aggregations
 from store.embedded import ledger, quarantine, sealing
 from store.embedded.care import set_all_aside, set_aside
 from store.embedded.columns import ORIGIN, ClassColumns, columns_of, incoming, reported, without
-from store.embedded.compaction import compact, next_task
 from store.embedded.hot import HotPart, body_of, hot_batches, hot_part, insert_batch, span
 from store.embedded.keys import Comparison, RecentKeys
 from store.embedded.last_values import LastValues
@@ -31,6 +30,7 @@ from store.embedded.lock import WriterLock
 from store.embedded.quarantine import QuarantinedMessage
 from store.embedded.reader import EmbeddedReader
 from store.embedded.segments import Damaged, manifest, retire
+from store.embedded.upkeep import Upkeep, wall_us
 from store.settings import StoreSettings
 
 log = logging.getLogger(__name__)
@@ -81,12 +81,11 @@ class EmbeddedWriter:
         self._persisted_s = -1e9
         self._seal_after_s = -1e9
         self._closed = False
-        self._compactable = set(self._columns)
-        self._compacting: Generator[int] | None = None
         with reaching(folder):
             self._lock = WriterLock(folder)
             try:
                 self._connection = open_hot(folder)
+                self._upkeep = Upkeep(self._connection, folder, columns=self._columns, settings=settings)
                 self._recover()
                 self._reader = EmbeddedReader(folder, plant=plant)
             except BaseException:
@@ -131,7 +130,7 @@ class EmbeddedWriter:
         """Seal everything now, compact what is due, persist last values; returns the rows sealed."""
         with self._mutex, reaching(self._folder):
             rows = sum(self._seal_class(name) for name in self._columns)
-            self._compact_due()
+            self._upkeep.finish()
             self._persist_last_values()
             return rows
 
@@ -140,13 +139,13 @@ class EmbeddedWriter:
         with self._mutex, reaching(self._folder):
             for name in self._columns:
                 self._seal_class(name)
-            self._compact_due(everything=True)
+            self._upkeep.finish(everything=True)
             return int(self._connection.execute("SELECT COUNT(*) FROM segments").fetchone()[0])
 
     def set_damaged_aside(self) -> int:
         """Check every file whole, and set aside those that cannot be read as they were written; returns how many."""
         with self._mutex, reaching(self._folder):
-            return set_all_aside(self._connection, self._folder, wall_us=_wall_us())
+            return set_all_aside(self._connection, self._folder, wall_us=wall_us())
 
     def retain(self, older_than: datetime) -> int:
         """Let go of segments whose newest reading is older; returns how many."""
@@ -159,7 +158,7 @@ class EmbeddedWriter:
             ]
             with transaction(self._connection):
                 for segment in gone:
-                    retire(self._connection, segment, wall_us=_wall_us())
+                    retire(self._connection, segment, wall_us=wall_us())
             return len(gone)
 
     def quarantine_remove(self, numbers: Sequence[int]) -> int:
@@ -216,8 +215,7 @@ class EmbeddedWriter:
             if self._closed:
                 return
             self._closed = True
-            if self._compacting is not None:
-                self._compacting.close()
+            self._upkeep.stop()
             try:
                 with reaching(self._folder):
                     self._persist_last_values()
@@ -234,7 +232,7 @@ class EmbeddedWriter:
             ledger.close_runs(self._connection, at_us=self._clock.now_us())
         if orphans := sealing.remove_orphans(self._connection, self._folder):
             log.info("orphans_removed", extra={"files": orphans})
-        self._unlink_retired()
+        self._upkeep.unlink_retired()
         self._quarantined_bytes = quarantine.size(self._connection)
         self._last.load(self._connection, self._class_of)
         for name, keys in self._keys.items():
@@ -253,7 +251,7 @@ class EmbeddedWriter:
             try:
                 return sealing.newest_rows(self._connection, self._folder, name, rows=rows)
             except Damaged as damage:
-                set_aside(self._connection, self._folder, damage.segment, why=damage.why, wall_us=_wall_us())
+                set_aside(self._connection, self._folder, damage.segment, why=damage.why, wall_us=wall_us())
 
     def _prepare(self, batch: Batch, name: str, table: Any) -> Prepared:
         rows = incoming(table, self._class_columns(name))
@@ -330,67 +328,27 @@ class EmbeddedWriter:
 
     def _seal_class(self, name: str) -> int:
         started = time.perf_counter()
-        rows = self._past_damage(lambda: sealing.seal_class(self._connection, self._folder, name))
+        rows = self._upkeep.past_damage(lambda: sealing.seal_class(self._connection, self._folder, name))
         self._hot[name] = HotPart()
         self._keys[name].seal()
-        self._unlink_retired()
+        self._upkeep.unlink_retired()
         if rows:
             took = round(time.perf_counter() - started, 3)
             log.info("sealed", extra={"machine_class": name, "rows": rows, "took_s": took})
-            self._compactable.add(name)
+            self._upkeep.sealed(name)
             pa.default_memory_pool().release_unused()
         return rows
 
     def _compact_some(self) -> None:
         """One step of compaction, so that writing pauses briefly; a failure is logged and tried again."""
-        if time.monotonic() < self._seal_after_s or not (self._compacting or self._compactable):
+        if time.monotonic() < self._seal_after_s or not self._upkeep.waits:
             return
         try:
             with reaching(self._folder):
-                self._past_damage(self._compact_step)
+                self._upkeep.step()
         except Unavailable as error:
-            self._compacting = None
             self._seal_after_s = time.monotonic() + SEAL_AGAIN_S
             log.warning("compaction_failed", extra={"why": str(error), "again_s": SEAL_AGAIN_S})
-
-    def _compact_due(self, *, everything: bool = False) -> None:
-        self._compactable.update(self._columns)
-        while self._compacting or self._compactable:
-            self._past_damage(lambda: self._compact_step(everything=everything))
-        self._unlink_retired()
-
-    def _compact_step(self, *, everything: bool = False) -> int:
-        """Go on with what is being compacted, or begin with what is due; returns the rows written."""
-        if self._compacting is None:
-            name = min(self._compactable)
-            task = next_task(self._connection, name, settings=self._settings, everything=everything)
-            if task is None:
-                self._compactable.discard(name)
-                return 0
-            columns = self._columns[name]
-            self._compacting = compact(self._connection, self._folder, task, columns=columns, wall_us=_wall_us())
-        try:
-            rows = next(self._compacting, None)
-        except BaseException:
-            self._compacting = None
-            raise
-        if rows is None:
-            self._compacting = None
-            self._unlink_retired()
-        return rows or 0
-
-    def _past_damage(self, work: Callable[[], int]) -> int:
-        """Do it; a segment that turns out damaged is set aside, named, and it is done without."""
-        while True:
-            try:
-                return work()
-            except Damaged as damage:
-                self._compacting = None
-                set_aside(self._connection, self._folder, damage.segment, why=damage.why, wall_us=_wall_us())
-
-    def _unlink_retired(self) -> None:
-        before_us = _wall_us() - round(self._settings.unlink_after_s * 1e6)
-        sealing.unlink_retired(self._connection, self._folder, before_us=before_us)
 
     def _persist_last_values(self) -> None:
         if self._last.changed:
@@ -402,7 +360,3 @@ class EmbeddedWriter:
         if name not in self._columns:
             raise ValueError(f"The plant has no machine class {name}; there are {', '.join(self._columns)}.")
         return self._columns[name]
-
-
-def _wall_us() -> int:
-    return time.time_ns() // 1000

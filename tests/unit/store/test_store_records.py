@@ -279,5 +279,18 @@ def test_records_of_a_newer_format_are_refused_with_its_number(tmp_path: Path) -
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version=99")
     connection.close()
-    with pytest.raises(Unavailable, match="of format 99; this version reads up to 1"):
+    with pytest.raises(Unavailable, match="of format 99; this version reads up to 2"):
         Records(records_url(path))
+
+
+def test_risk_history_is_whole_for_a_day_and_hourly_before_that(records: Records) -> None:
+    quarter = timedelta(minutes=15)
+    for step in range(4 * 30):
+        records.put_risks([risk("L2-press", NOW + step * quarter)])
+    at = [each.assessed_at for each in records.risk_history("L2-press", start=NOW, end=NOW + 48 * HOUR)]
+    newest = NOW + (4 * 30 - 1) * quarter
+    old, fresh = [each for each in at if each < newest - 25 * HOUR], [each for each in at if each >= newest - 24 * HOUR]
+    assert len(fresh) == 4 * 24 + 1
+    assert [each.minute for each in old] == [45] * len(old)
+    assert len(old) == 4
+    assert records.risks()[0].assessed_at == newest
