@@ -1,7 +1,11 @@
 """The mirror on real servers: VictoriaMetrics with the client's own path, InfluxDB 1.6 behind a path-mapping proxy."""
 
+import json
 import logging
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +22,7 @@ from linewright.findings import Level
 from linewright.mirror import open_mirror
 from linewright.settings.site import Site
 from linewright.settings.template import write_template
+from linewright.status import read_status
 from linewright.wiring import open_site, open_store
 from plant.assets import SignalKind
 from plant.signals import Batch, Quality
@@ -28,6 +33,7 @@ from store.influx.mirror import Mirror
 pytestmark = pytest.mark.influx
 
 SECOND = 1_000_000
+DASHBOARDS = Path(__file__).resolve().parents[2] / "deploy" / "grafana" / "dashboards"
 QUICK = "period_s = 0.05\nretry_min_s = 0.05\nretry_max_s = 0.2\nlate_every_s = 0.2\nlate_h = 2\n"
 
 
@@ -237,3 +243,70 @@ def test_mirror_sets_a_refused_line_aside_and_sends_the_rest(
     assert book.account().refused == 2
     book.close()
     assert sum(record.message == "influx_refused" for record in caplog.records) == 2
+
+
+def test_dashboard_of_grafana_asks_what_the_bucket_answers(influx: Influx1, house: House, mirror: Mirror) -> None:
+    house.write("L1-press", range(-5400, 1800, 60), state="Execute", good_parts=7.0, scrap_parts=1.0, energy_kwh=3.0)
+    assert mirror.turn() == 120
+    (file,) = DASHBOARDS.glob("*.json")
+    dashboard = json.loads(file.read_text())
+    filled = {
+        "$machine_class": "press",
+        "/^$machine$/": "/^(L1-press|L2-press)$/",
+        "$timeFilter": "time > now() - 3h",
+        "$__interval": "10s",
+        "$signal": "power_kw",
+    }
+
+    def answer(query: str) -> list[list[Any]]:
+        for name, value in filled.items():
+            query = query.replace(name, value)
+        assert "$" not in query.replace(")$/", "")
+        return influx.rows("plant", query)
+
+    for panel in dashboard["panels"]:
+        assert answer(panel["targets"][0]["query"]), panel["title"]
+    found = {each["name"]: answer(each["query"]) for each in dashboard["templating"]["list"]}
+    assert found["machine_class"] == [["press"]]
+    assert found["machine"] == [["machine", "L1-press"]]
+    assert ["power_kw", "float"] in found["signal"]
+
+
+def test_role_sends_and_status_shows_it(victoria: VictoriaMetrics, house: House) -> None:
+    victoria.start()
+    house.write("L1-press", range(100))
+    environment = {**os.environ, "LINEWRIGHT_INFLUX__TOKEN": "let me in"}
+    command = [sys.executable, "-m", "linewright"]
+    site = ["--site", str(house.site.folder)]
+    role = subprocess.Popen([*command, "mirror", *site], env=environment, stderr=subprocess.PIPE, text=True)
+
+    def status() -> dict[str, Any]:
+        document = read_status(house.site)
+        (found,) = (each for each in document.roles if each.name == "mirror")
+        return {**found.detail, "running": found.running, "problems": document.problems}
+
+    try:
+        until(lambda: status().get("lines_sent") == 100, "the role did not send", limit_s=60)
+        assert status()["running"]
+        assert status()["connected"]
+        victoria.stop()
+        house.write("L1-press", range(100, 200))
+        until(lambda: any("behind" in each for each in status()["problems"]), "nobody was told", limit_s=60)
+    finally:
+        role.send_signal(signal.SIGTERM)
+        told = role.communicate(timeout=30)[1]
+    assert role.returncode == 0, told
+    assert told.count("influx_gone") == 1
+    assert "let me in" not in told
+
+
+def test_role_says_what_is_missing_without_the_section(tmp_path: Path) -> None:
+    house = write_template(tmp_path / "bare").parent
+    site = open_site(house, environ={})
+    open_writer(site.data, plant=site.plant, clock=site.clock, settings=site.store).close()
+    done = subprocess.run(
+        [sys.executable, "-m", "linewright", "mirror", "--site", str(house)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode != 0
+    assert "influx: found no such section" in done.stderr
+    assert "Traceback" not in done.stderr

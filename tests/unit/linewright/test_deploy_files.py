@@ -1,6 +1,8 @@
 """The files of deploy/ are what the machines they are for can read."""
 
 import configparser
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,29 @@ def test_systemd_unit_starts_a_command_that_exists(unit: Path) -> None:
 
 def test_there_are_units_to_check() -> None:
     assert {unit.name for unit in UNITS} == {"linewright.service", "linewright@.service"}
+
+
+def test_compose_starts_commands_that_exist_and_mounts_files_that_are_there() -> None:
+    text = (DEPLOY / "compose.yaml").read_text()
+    started = set(re.findall(r'command: \["linewright", "(\w+)"', text))
+    assert started == {"ingest", "work", "serve", "mirror"}
+    assert started <= set(get_command(app).commands)  # type: ignore[attr-defined]
+    mounted = re.findall(r"^ +- \./([^:]+):[^:]+:ro$", text, re.MULTILINE)
+    assert "grafana/provisioning" in mounted
+    assert all((DEPLOY / name).exists() for name in mounted)
+
+
+def test_grafana_finds_its_source_and_dashboard_where_compose_mounts_them() -> None:
+    compose = (DEPLOY / "compose.yaml").read_text()
+    source = (DEPLOY / "grafana" / "provisioning" / "datasources" / "influxdb.yaml").read_text()
+    provider = (DEPLOY / "grafana" / "provisioning" / "dashboards" / "linewright.yaml").read_text()
+    place = re.search(r"path: (\S+)", provider)
+    assert place is not None
+    assert f"./grafana/dashboards:{place[1]}:ro" in compose
+    assert "LINEWRIGHT_INFLUX__BUCKET: plant" in compose
+    assert "dbName: plant" in source
+    assert "INFLUX_TOKEN=" in compose
+    for file in (DEPLOY / "grafana" / "dashboards").glob("*.json"):
+        dashboard = json.loads(file.read_text())
+        assert {panel["datasource"]["uid"] for panel in dashboard["panels"]} == {"linewright"}
+        assert "uid: linewright" in source
