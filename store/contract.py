@@ -74,3 +74,14 @@ class TimeSeriesStore(ReadingStore, Protocol):
             Unavailable: the store cannot be written now; nothing of the batch was kept.
         """
         ...
+
+    def delete(self, machine: str, *, start: datetime, end: datetime) -> int:
+        """Remove a machine's readings in [start, end) for good, revisions too; returns how many instants went.
+
+        What the ledger counted stays counted; the same readings may be written again.
+        """
+        ...
+
+    def retain(self, older_than: datetime) -> int:
+        """Let go of what is older, at once or by and by as far as the store's files allow; returns the files gone."""
+        ...

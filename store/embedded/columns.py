@@ -72,7 +72,7 @@ def as_text(column: Any) -> Any:
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], pa.string())
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
-    return array.cast(TEXT)
+    return array if array.type == TEXT else array.cast(TEXT)
 
 
 def as_numbers(column: Any) -> NDArray[np.float64]:
@@ -207,9 +207,13 @@ def unpacked(body: bytes) -> Any:
 def _without_nan(column: Any) -> Any | None:
     """A numeric column in one piece with null for NaN; None when it holds nothing."""
     array = column.combine_chunks()
-    if pa.types.is_float64(array.type) and array.null_count == 0:
-        if not (absent := np.isnan(array.to_numpy())).any():
-            return array if len(array) else None
+    if array.type == pa.float64() and array.null_count == 0:
+        numbers = array.to_numpy()
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(np.add.reduce(numbers)):  # one NaN would make the sum NaN
+                return array if len(array) else None
+        if not (absent := np.isnan(numbers)).any():
+            return array
     else:
         absent = np.isnan(as_numbers(array))
     return None if absent.all() else pa.array(as_numbers(array), mask=absent if absent.any() else None)

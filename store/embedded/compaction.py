@@ -103,10 +103,45 @@ def _worth(members: list[tuple[int, int, int]], *, over: bool, settings: StoreSe
     return len(fresh) >= many or (over and bool(fresh) and sum(fresh) >= LATE_SHARE * whole)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deletion:
+    """Rows of a machine in [start, end) to leave out for good [µs UTC]."""
+
+    machine: str
+    start_us: int
+    end_us: int
+
+
+def deletion_tasks(connection: sqlite3.Connection, machine_class: str, deletion: Deletion) -> list[Task]:
+    """The windows in which there is something to delete, each with all its segments."""
+    tasks: list[Task] = []
+    for segment in manifest(connection, machine_class, start_us=deletion.start_us, end_us=deletion.end_us):
+        low, high = segment.ranges.get(deletion.machine, (0, -1))
+        known = any(segment.number == other.number for task in tasks for other in task.segments)
+        if not known and low < deletion.end_us and high >= deletion.start_us:
+            unit = UNIT_OF[segment.level]
+            tasks.append(_task(connection, machine_class, segment.start_us // unit * unit, unit))
+    return tasks
+
+
 def compact(
-    connection: sqlite3.Connection, folder: Path, task: Task, *, columns: ClassColumns, wall_us: int
+    connection: sqlite3.Connection,
+    folder: Path,
+    task: Task,
+    *,
+    columns: ClassColumns,
+    wall_us: int,
+    without: Deletion | None = None,
 ) -> Generator[int]:
     """Work a task off, yielding after each machine; the last step changes the manifest.
+
+    Args:
+        connection: Of the writer.
+        folder: Of the store.
+        task: What to compact.
+        columns: Of the class.
+        wall_us: When the old files leave the manifest [µs UTC].
+        without: Rows to leave out.
 
     Yields:
         Rows of that machine and window.
@@ -130,7 +165,7 @@ def compact(
                 output = _Output(folder, columns, number=number, start_us=start_us, end_us=end_us)
                 outputs.append(output)
                 for machine in sorted({machine for segment in inputs for machine in segment.ranges}):
-                    yield output.take(machine, opened, hold_us=hold_us)
+                    yield output.take(machine, opened, hold_us=hold_us, without=without)
                 output.close()
         with transaction(connection):
             there = {row[0] for row in connection.execute("SELECT id FROM segments WHERE class = ?", (columns.name,))}
@@ -139,7 +174,8 @@ def compact(
                     output.enter(connection, level=2 if task.unit_us == DAY_US else 1)
                 for segment in task.segments:
                     retire(connection, segment, wall_us=wall_us)
-                _outdate_next(connection, task, machine_class=columns.name, hold_us=hold_us, wall_us=wall_us)
+                if without is not None or any(segment.level == 0 for segment in task.segments):
+                    _outdate_next(connection, task, machine_class=columns.name, hold_us=hold_us, wall_us=wall_us)
                 entered = True
     finally:
         if not entered:
@@ -159,7 +195,7 @@ class _Output:
         self._rollups: list[_RollupFile] = []
         self._written: Written | None = None
 
-    def take(self, machine: str, opened: list[OpenSegment], *, hold_us: int) -> int:
+    def take(self, machine: str, opened: list[OpenSegment], *, hold_us: int, without: Deletion | None = None) -> int:
         """Write a machine's rows; returns how many."""
         low, high = self._start_us - hold_us, self._end_us - 1
         tables = [table for one in opened if (table := one.rows_of(machine, low, high + 1)) is not None]
@@ -167,6 +203,9 @@ class _Output:
             return 0
         both = in_order(together(tables))
         observed = both["observed_at"].to_numpy()
+        if without is not None and without.machine == machine:
+            both = both.filter(pa.array((observed < without.start_us) | (observed >= without.end_us))).combine_chunks()
+            observed = both["observed_at"].to_numpy()
         inside = (observed >= self._start_us) & (observed <= high)
         if not inside.any():
             return 0
@@ -282,8 +321,8 @@ def _task(connection: sqlite3.Connection, machine_class: str, start_us: int, uni
 def _outdate_next(
     connection: sqlite3.Connection, task: Task, *, machine_class: str, hold_us: int, wall_us: int
 ) -> None:
-    """Late rows at the end of a window change the first integrals of the next: its rollups are made again."""
-    if not any(segment.level == 0 and segment.end_us >= task.end_us - hold_us for segment in task.segments):
+    """What changes at the end of a window changes the first integrals of the next: its rollups are made again."""
+    if not any(segment.end_us >= task.end_us - hold_us for segment in task.segments):
         return
     for segment in manifest(connection, machine_class, start_us=task.end_us, end_us=task.end_us + hold_us):
         if segment.rollups:

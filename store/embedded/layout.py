@@ -22,6 +22,8 @@ FORMAT: Final = 2
 
 WINDOW_US: Final = 6 * 3_600_000_000
 """Sealed files never cross a border of such windows of `observed_at`, which compaction makes one file each [µs]."""
+CHECKPOINT_PAGES: Final = 4_000
+"""The log is copied into hot.db at 16 MB: most of it is sealed by then and never copied."""
 ROLLUPS: Final = "../rollups/"
 """Where rollups are, relative to `segments/`: beside it, so that `segments/<class>/*.parquet` are readings only."""
 
@@ -93,6 +95,7 @@ def open_hot(folder: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA journal_size_limit={64 * 2**20}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         version = _checked_format(connection, folder)
         if version < FORMAT:
             with transaction(connection):

@@ -8,7 +8,7 @@ from pathlib import Path
 from store.embedded import sealing
 from store.embedded.care import set_aside
 from store.embedded.columns import ClassColumns
-from store.embedded.compaction import compact, next_task
+from store.embedded.compaction import Deletion, compact, deletion_tasks, next_task
 from store.embedded.segments import Damaged
 from store.settings import StoreSettings
 
@@ -47,6 +47,24 @@ class Upkeep:
         self._candidates.update(self._columns)
         while self.waits:
             self.step(everything=everything)
+        self.unlink_retired()
+
+    def delete(self, name: str, deletion: Deletion) -> None:
+        """Write the windows of a deletion again without its rows; those of a class that are sealed."""
+        self.stop()
+        columns = self._columns[name]
+
+        def rewrite() -> int:
+            tasks = deletion_tasks(self._connection, name, deletion)
+            for task in tasks:
+                steps = compact(
+                    self._connection, self._folder, task, columns=columns, wall_us=wall_us(), without=deletion
+                )
+                for _ in steps:
+                    pass
+            return len(tasks)
+
+        self.past_damage(rewrite)
         self.unlink_retired()
 
     def stop(self) -> None:

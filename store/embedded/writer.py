@@ -21,6 +21,7 @@ from store.contract import Aggregations
 from store.embedded import ledger, quarantine, sealing
 from store.embedded.care import set_all_aside, set_aside
 from store.embedded.columns import ORIGIN, ClassColumns, columns_of, incoming, reported, without
+from store.embedded.compaction import Deletion
 from store.embedded.hot import HotPart, body_of, hot_batches, hot_part, insert_batch, span
 from store.embedded.keys import Comparison, RecentKeys
 from store.embedded.last_values import LastValues
@@ -147,8 +148,20 @@ class EmbeddedWriter:
         with self._mutex, reaching(self._folder):
             return set_all_aside(self._connection, self._folder, wall_us=wall_us())
 
+    def delete(self, machine: str, *, start: datetime, end: datetime) -> int:
+        """See `store.contract.TimeSeriesStore.delete`; rewrites the windows that hold it."""
+        with self._mutex, reaching(self._folder):
+            if (name := self._class_of.get(machine)) is None:
+                return 0
+            self._seal_class(name)
+            deletion = Deletion(machine=machine, start_us=microseconds(start), end_us=microseconds(end))
+            before = self._rows_of(machine, start, end)
+            self._upkeep.delete(name, deletion)
+            self._keys[name] = RecentKeys(window_rows=self._settings.window_rows)
+            return before - self._rows_of(machine, start, end)
+
     def retain(self, older_than: datetime) -> int:
-        """Let go of segments whose newest reading is older; returns how many."""
+        """See `store.contract.TimeSeriesStore.retain`; whole segments only."""
         with self._mutex, reaching(self._folder):
             gone = [
                 segment
@@ -245,6 +258,9 @@ class EmbeddedWriter:
                 keys.add(table, keys.compare(table).merged)
                 self._last.update(name, table)
             self._hot[name] = hot_part(self._connection, name)
+
+    def _rows_of(self, machine: str, start: datetime, end: datetime) -> int:
+        return len(self._reader.read([machine], start=start, end=end)[machine])
 
     def _newest_sealed(self, name: str, rows: int) -> Any | None:
         while True:

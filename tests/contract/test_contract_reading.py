@@ -139,3 +139,39 @@ def test_read_gives_all_of_it_when_there_are_many_batches(store: TimeSeriesStore
 def test_close_can_be_called_twice(store: TimeSeriesStore) -> None:
     store.close()
     store.close()
+
+
+def test_delete_removes_a_machine_in_a_half_open_range_and_lets_it_be_written_again(store: TimeSeriesStore) -> None:
+    for first in (0, 10, 20):
+        store.write(batch(*series("L1-press", 10, first=first), *series("L2-press", 10, first=first, message=10)))
+    store.write(batch(row("L1-press", 12, temperature_c=-5.0, received=99)))
+    assert store.delete("L1-press", start=at(10), end=at(15)) == 5
+    assert store.delete("nobody", start=at(10), end=at(15)) == 0
+    windows = store.read(["L1-press", "L2-press"], start=at(0), end=at(99))
+    assert windows["L1-press"].values["good_parts"].tolist() == [*map(float, range(10)), *map(float, range(15, 30))]
+    assert len(windows["L2-press"]) == 30
+    earlier = store.read(["L1-press"], start=at(10), end=at(15), as_of=at(500))["L1-press"]
+    assert len(earlier) == 0
+    store.write(batch(*series("L1-press", 5, first=10)))
+    assert len(store.read(["L1-press"], start=at(0), end=at(99))["L1-press"]) == 30
+
+
+def test_read_integrates_over_time_in_each_step(store: TimeSeriesStore) -> None:
+    store.write(batch(*series("L1-press", 21)))
+    window = store.read(
+        ["L1-press"],
+        signals=["temperature_c"],
+        start=at(0),
+        end=at(20),
+        step=timedelta(seconds=10),
+        aggregation=Aggregation.INTEGRAL,
+    )["L1-press"]
+    np.testing.assert_allclose(window.values["temperature_c"] * 3600, [45.0, 145.0])
+
+
+def test_retain_never_takes_what_is_younger(store: TimeSeriesStore) -> None:
+    for first in (0, 1_000):
+        store.write(batch(*series("L1-press", 10, first=first)))
+    store.retain(at(500))
+    window = store.read(["L1-press"], start=at(900), end=at(2_000))["L1-press"]
+    assert len(window) == 10
