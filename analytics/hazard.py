@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+MEAN_GRID = 26
+"""Points of the survival curve that make an expected life in training."""
+
 
 def bin_edges(longest: float, *, row: float, bins: int) -> NDArray[np.float64]:
     """Log-spaced edges from 0 to the longest remaining life, none narrower than a row [life units]. (bin + 1,)
@@ -106,6 +109,17 @@ def remaining_quantile(
         else:
             result[row] = np.inf
     return np.minimum(result, longest)
+
+
+def mean_weights(longest: float, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Matrix from log-survival at the edges to an even grid up to `longest`, for `expected_life`. (edge, grid)"""
+    return interpolation(np.linspace(0.0, longest, MEAN_GRID), edges)
+
+
+def expected_life(logits: Tensor, weights: Tensor) -> Tensor:
+    """Mean remaining life as a share of the longest one that counts, differentiable. (..., row)"""
+    survival = torch.exp(log_survival(logits) @ weights)  # (..., row, grid)
+    return torch.trapezoid(survival, dx=1.0 / (survival.shape[-1] - 1), dim=-1)
 
 
 def restricted_mean(

@@ -1,5 +1,6 @@
 """Lives of machines: what was read between one renewal and the next, or the failure."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -75,6 +76,33 @@ def truncated(life: Life, *, rows: int) -> Life:
         failed=life.failed and rows >= len(life),
         unread_units=life.unread_units if rows >= len(life) else 0.0,
     )
+
+
+def data_hash(lives: Sequence[Life]) -> str:
+    """SHA-256 over everything that training sees of the lives."""
+    digest = hashlib.sha256()
+    for life in lives:
+        digest.update(f"{life.machine}|{life.machine_class}|{life.signals}|{life.failed}|{life.mode}".encode())
+        for column in (life.observed_at_us, life.age_units, life.values):
+            digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
+
+
+def chosen_rows(length: int, *, most: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Rows of a life to train on, denser towards its end, and how many readings each stands for.
+
+    >>> rows, weight = chosen_rows(5, most=10)
+    >>> rows.tolist(), weight.tolist()
+    ([0, 1, 2, 3, 4], [1.0, 1.0, 1.0, 1.0, 1.0])
+    """
+    if length <= most:
+        return np.arange(length), np.ones(length)
+    even = np.linspace(0, length - 1, most - most // 3)
+    late = length - np.geomspace(1, length, most // 3)
+    rows = np.unique(np.concatenate([even, late]).round().astype(np.intp))
+    middle = (rows[1:] + rows[:-1]) / 2
+    bounds = np.concatenate([[-0.5], middle, [length - 0.5]])
+    return rows, np.diff(bounds)
 
 
 def watched_signals(machine_class: MachineClass) -> tuple[Signal, ...]:

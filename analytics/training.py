@@ -1,6 +1,5 @@
 """Learn the hazard of a machine class from its lives: failed ones and those that still run."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +12,8 @@ from torch import Tensor
 from analytics.calibrate import Calibration, calibrated, fit_calibration
 from analytics.evaluate import average_precision, brier, expected_calibration_error
 from analytics.features import Feature, extract, features_of
-from analytics.hazard import bin_edges, log_survival, negative_log_likelihood, targets
-from analytics.lives import Life
+from analytics.hazard import bin_edges, expected_life, log_survival, mean_weights, negative_log_likelihood, targets
+from analytics.lives import Life, chosen_rows, data_hash
 from analytics.model_settings import ModelSettings
 from analytics.network import HazardNetwork
 from analytics.normalise import Normaliser, fit_normaliser
@@ -26,6 +25,8 @@ HEALTHY_PART = 0.3
 """First part of the lives' rows whose median is the healthy reference of explanations [0..1]."""
 MODE_WEIGHT = 0.1
 """Weight of the mode's log loss beside the hazard's likelihood [ratio]."""
+LIFE_SHARE = 0.6
+"""Part of the median failed life up to which the expected remaining life is compared [0..1]."""
 MODE_FAILURES = 3
 """Failures of a mode below which it is not told apart."""
 CHUNK_ROWS = 1000
@@ -72,6 +73,26 @@ class NotTrained:
     machine_class: str
     failures: int
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Targets:
+    """What the network should say about each training row, and how much each row counts for each member."""
+
+    alive: Tensor
+    """Part of each bin survived [0..1]. (row, bin)"""
+    dead: Tensor
+    """(row, bin)"""
+    life: Tensor
+    """Remaining life in shares of the longest one compared, at most 1; NaN where censored before. (row,)"""
+    life_weights: Tensor
+    """From survival at the edges to that share. (edge, grid)"""
+    weight: Tensor
+    """0 where the member holds the row out. (member, row)"""
+    check: Tensor
+    """0 where it does not. (member, row)"""
+    mode: Tensor
+    """-1 where unknown. (row,)"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -158,33 +179,6 @@ def train(
     )
 
 
-def data_hash(lives: Sequence[Life]) -> str:
-    """SHA-256 over everything that training sees of the lives."""
-    digest = hashlib.sha256()
-    for life in lives:
-        digest.update(f"{life.machine}|{life.machine_class}|{life.signals}|{life.failed}|{life.mode}".encode())
-        for column in (life.observed_at_us, life.age_units, life.values):
-            digest.update(np.ascontiguousarray(column).tobytes())
-    return digest.hexdigest()
-
-
-def chosen_rows(length: int, *, most: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Rows of a life to train on, denser towards its end, and how many readings each stands for.
-
-    >>> rows, weight = chosen_rows(5, most=10)
-    >>> rows.tolist(), weight.tolist()
-    ([0, 1, 2, 3, 4], [1.0, 1.0, 1.0, 1.0, 1.0])
-    """
-    if length <= most:
-        return np.arange(length), np.ones(length)
-    even = np.linspace(0, length - 1, most - most // 3)
-    late = length - np.geomspace(1, length, most // 3)
-    rows = np.unique(np.concatenate([even, late]).round().astype(np.intp))
-    middle = (rows[1:] + rows[:-1]) / 2
-    bounds = np.concatenate([[-0.5], middle, [length - 0.5]])
-    return rows, np.diff(bounds)
-
-
 def _gather(lives: Sequence[Life], normaliser: Normaliser, settings: ModelSettings) -> _Rows:
     parts, remaining, failed, weights, index, healthy = [], [], [], [], [], []
     for number, life in enumerate(lives):
@@ -240,9 +234,19 @@ def _fit(
     survived, died = targets(rows.remaining, rows.failed, edges)
     x, alive, dead = (torch.tensor(part, dtype=torch.float32) for part in (rows.features, survived, died))
     weight = torch.tensor(np.where(held_out, 0.0, rows.weight), dtype=torch.float32)  # (member, row)
-    check = torch.tensor(np.where(held_out, rows.weight, 0.0), dtype=torch.float32)
     mode = torch.tensor([modes.index(life.mode) if life.mode in modes and life.failed else -1 for life in lives])
-    mode = mode[torch.tensor(rows.life)]  # (row,)
+    lengths = [float(life.remaining_units[0]) for life in lives if life.failed]
+    longest = max(LIFE_SHARE * float(np.median(lengths)), lives[0].row_units)
+    known = rows.failed | (rows.remaining >= longest)
+    goal = _Targets(
+        alive=alive,
+        dead=dead,
+        life=torch.tensor(np.where(known, np.minimum(rows.remaining / longest, 1.0), np.nan), dtype=torch.float32),
+        life_weights=torch.tensor(mean_weights(longest, edges), dtype=torch.float32),
+        weight=weight,
+        check=torch.tensor(np.where(held_out, rows.weight, 0.0), dtype=torch.float32),
+        mode=mode[torch.tensor(rows.life)],
+    )
     network = HazardNetwork(
         features=x.shape[1],
         knots=settings.knots,
@@ -258,7 +262,7 @@ def _fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network.start(x, healthy=healthy, base_logits=base, generator=generator)
-        _descend(network, (x, alive, dead, weight, check, mode), settings, rng, progress)
+        _descend(network, x, goal, settings, rng, progress)
     return network, held_out
 
 
@@ -273,12 +277,12 @@ def _reference(rows: _Rows) -> NDArray[np.float64]:
 
 def _descend(
     network: HazardNetwork,
-    data: tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor],
+    x: Tensor,
+    goal: _Targets,
     settings: ModelSettings,
     rng: np.random.Generator,
     progress: Progress,
 ) -> None:
-    x, alive, dead, weight, check, mode = data
     members = range(settings.members)
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     batches = max(1, len(x) // settings.batch_rows)
@@ -290,14 +294,14 @@ def _descend(
         network.train()
         for part in np.array_split(rng.permutation(len(x)), batches):
             index = torch.from_numpy(part)
-            loss = _loss(network, x[index], alive[index], dead[index], weight[:, index], mode[index]).sum()
+            loss = _loss(network, x[index], goal, index, settings.life_weight).sum()
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
         network.eval()
         with torch.no_grad():
-            held = _held_out_loss(network, x, alive, dead, check)
+            held = _held_out_loss(network, x, goal)
         for member in members:
             if held[member] < best[member]:
                 best[member], best_epoch[member] = held[member], epoch
@@ -315,24 +319,32 @@ def _member(weights: Tensor, name: str, member: int) -> Tensor:
     return weights[..., member] if name == "curve" else weights[member]
 
 
-def _loss(network: HazardNetwork, x: Tensor, alive: Tensor, dead: Tensor, weight: Tensor, mode: Tensor) -> Tensor:
-    """Weighted mean loss of each member. (member,)"""
+def _loss(network: HazardNetwork, x: Tensor, goal: _Targets, rows: Tensor, life_weight: float) -> Tensor:
+    """Weighted mean loss of each member on some rows. (member,)"""
     hazard, modes = network(x)
-    loss = (weight * negative_log_likelihood(hazard, alive, dead)).sum(dim=1) / weight.sum(dim=1).clamp_min(1.0)
+    weight = goal.weight[:, rows]
+    total = weight.sum(dim=1).clamp_min(1.0)
+    loss = (weight * negative_log_likelihood(hazard, goal.alive[rows], goal.dead[rows])).sum(dim=1) / total
+    if life_weight > 0:
+        wanted = goal.life[rows]
+        missed = torch.nan_to_num(expected_life(hazard, goal.life_weights) - wanted)  # 0 where censored
+        loss = loss + life_weight * (weight * missed**2).sum(dim=1) / total
     if modes.shape[-1] > 1:
+        mode = goal.mode[rows]
         known = (mode >= 0).to(weight.dtype) * weight
         each = -torch.log_softmax(modes, dim=-1).gather(-1, mode.clamp_min(0).expand(len(modes), -1)[..., None])[..., 0]
         loss = loss + MODE_WEIGHT * (known * each).sum(dim=1) / known.sum(dim=1).clamp_min(1.0)
     return loss
 
 
-def _held_out_loss(network: HazardNetwork, x: Tensor, alive: Tensor, dead: Tensor, check: Tensor) -> list[float]:
-    """Mean loss of each member on the rows that it holds out. (member,)"""
-    total = torch.zeros(len(check))
-    for rows in torch.split((check > 0).any(dim=0).nonzero()[:, 0], CHUNK_ROWS):
+def _held_out_loss(network: HazardNetwork, x: Tensor, goal: _Targets) -> list[float]:
+    """Mean likelihood loss of each member on the rows that it holds out. (member,)"""
+    total = torch.zeros(len(goal.check))
+    for rows in torch.split((goal.check > 0).any(dim=0).nonzero()[:, 0], CHUNK_ROWS):
         hazard, _ = network(x[rows])
-        total += (check[:, rows] * negative_log_likelihood(hazard, alive[rows], dead[rows])).sum(dim=1)
-    mean: list[float] = (total / check.sum(dim=1).clamp_min(1e-9)).tolist()
+        loss = negative_log_likelihood(hazard, goal.alive[rows], goal.dead[rows])
+        total += (goal.check[:, rows] * loss).sum(dim=1)
+    mean: list[float] = (total / goal.check.sum(dim=1).clamp_min(1e-9)).tolist()
     return mean
 
 

@@ -20,7 +20,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from analytics.assess import failure_probability, score_life
 from analytics.evaluate import asymmetric_score, average_precision, brier, expected_calibration_error, future_leak, rmse
 from analytics.features import extract
-from analytics.hazard import restricted_mean
+from analytics.hazard import remaining_quantile, restricted_mean
 from analytics.lives import Life
 from analytics.model_settings import AgeInput, ModelSettings
 from analytics.training import Model, train
@@ -42,7 +42,7 @@ CAP = 125.0
 HORIZON = 30.0
 """[cycle]"""
 HOUR_US = 3_600_000_000
-COLUMNS = ("rmse_cap125", "rmse_uncapped", "score", "ap", "brier", "ece", "cpu_s")
+COLUMNS = ("rmse_cap125", "rmse_uncapped", "score", "ap", "brier", "ece", "covered_80", "cpu_s")
 
 
 def load_cmapss(path: Path, *, failed: bool) -> list[Life]:
@@ -107,7 +107,16 @@ def run_network(
     scores = [score_life(life, model=model) for life in test]
     remaining = [restricted_mean(score.log_survived, model.edges, cap=CAP) for score in scores]
     probability = [failure_probability(score, model=model, horizon_units=HORIZON) for score in scores]
-    return model, measures(np.concatenate(remaining), np.concatenate(probability), truth, cpu_s)
+    low, high = (
+        np.concatenate(
+            [remaining_quantile(score.log_survived, model.edges, probability=p, longest=1e4) for score in scores]
+        )
+        for p in (model.calibration.levels[0], model.calibration.levels[-1])
+    )
+    every = np.concatenate(truth)
+    last = np.cumsum([len(part) for part in truth]) - 1
+    covered = {"covered_80": float(((low <= every) & (every <= high))[last].mean())}
+    return model, measures(np.concatenate(remaining), np.concatenate(probability), truth, cpu_s) | covered
 
 
 def run_trees(
@@ -132,8 +141,11 @@ def table(results: dict[str, list[dict[str, float]]]) -> str:
     for name, runs in results.items():
         cells = []
         for column in COLUMNS:
-            values = np.array([run[column] for run in runs])
-            digits = 4 if column in ("ap", "brier", "ece") else 1 if column in ("score", "cpu_s") else 2
+            values = np.array([run[column] for run in runs if column in run])
+            if not len(values):
+                cells.append("-")
+                continue
+            digits = 4 if column in ("ap", "brier", "ece", "covered_80") else 1 if column in ("score", "cpu_s") else 2
             cells.append(f"{values.mean():.{digits}f} ± {values.std(ddof=min(1, len(values) - 1)):.{digits}f}")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

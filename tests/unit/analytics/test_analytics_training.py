@@ -10,8 +10,9 @@ from analytics_wearing import PRESS, SMALL, fleet, life_of
 from analytics.assess import failure_probability, score_life
 from analytics.evaluate import average_precision, future_leak
 from analytics.hazard import interpolation, remaining_quantile
+from analytics.lives import chosen_rows, data_hash
 from analytics.model_settings import AgeInput
-from analytics.training import Model, NotTrained, chosen_rows, data_hash, train
+from analytics.training import Model, NotTrained, train
 
 
 @pytest.fixture(scope="module")
