@@ -7,7 +7,7 @@ PIP_ARGS ?=
 PYTEST_ARGS ?=
 PACKAGES := linewright ingest store analytics optimizer plant
 
-.PHONY: demo test check lint types imports bench-risk bench-plan clean help
+.PHONY: demo test check lint types imports bench-risk bench-plan bench-store clean help
 
 help:
 	@echo "make demo        a simulated plant, live in the browser"
@@ -15,6 +15,7 @@ help:
 	@echo "make check       style, types, import rules and all tests"
 	@echo "make bench-risk  the risk model on recorded fleets (needs ../shared)"
 	@echo "make bench-plan  the planner on generated and published plants (needs ../shared)"
+	@echo "make bench-store what the store costs, beside DuckDB and SQLite"
 	@echo "make clean       remove what these commands made"
 
 $(VENV)/.run: pyproject.toml constraints.txt
@@ -49,6 +50,9 @@ bench-risk: $(VENV)/.dev
 
 bench-plan: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/plan_plants.py
+
+bench-store: $(VENV)/.dev
+	$(BIN)/python tests/benchmarks/store_cost.py
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis linewright-demo

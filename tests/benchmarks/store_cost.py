@@ -1,6 +1,6 @@
 """What the embedded store costs, beside DuckDB native and SQLite rows in the same run; prints a Markdown table.
 
-Run: `python tests/benchmarks/store_cost.py [--hours 6] [--batch-s 5]`. CPU is user + system of all threads.
+Run: `python tests/benchmarks/store_cost.py [--hours 3] [--batch-s 5]`. CPU is user + system of all threads.
 """
 
 import argparse
@@ -168,7 +168,7 @@ def questions(folder: Path, *, hours: float) -> dict[str, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hours", type=float, default=6.0)
+    parser.add_argument("--hours", type=float, default=3.0)
     parser.add_argument("--batch-s", type=int, default=5)
     arguments = parser.parse_args()
     how = {"hours": arguments.hours, "batch_s": arguments.batch_s}
