@@ -240,9 +240,10 @@ two-layer network on standardised inputs that trains on all engines for a fixed 
 | plain, 20 passes, the same, learning rate 3e-3 | 9.54 | 12.27 | 16.16 | 12.66 | 2.443 |
 
 Without slopes, newest values and scatter the error is largest; scatter and extremes on every scale gave no clear gain;
-plain networks that train longer know the remaining life better and the probabilities worse. The first two lines differ little and were not repeated
-with other seeds. Weighted as rows before a random truncation, every variant states 1.27 to 2.3 times the
-risk that came true: such rows leave out the last cycles of most engines, where failures within 30 cycles are.
+plain networks that train longer know the remaining life better and the probabilities worse. The first two lines differ
+little and were not repeated with other seeds. Weighted as rows before a random truncation, every variant states 1.27
+to 2.3 times the risk that came true: such rows leave out the last cycles of most engines, where failures within 30
+cycles are.
 """
 
 
