@@ -13,7 +13,7 @@ import msgspec
 
 from ingest.publisher import Publisher
 from ingest.recording import Ending, RecordingSettings, Row, read_rows, recorded_files
-from ingest.settings import placeholders
+from ingest.templates import placeholders
 from plant.assets import Plant
 from plant.clock import US_PER_S, instant, microseconds
 from plant.errors import ConfigError, Fault

@@ -1,16 +1,13 @@
 """Settings of the way from wire to batch: broker, mappings, batching."""
 
-import string
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from ingest.templates import name_faults, template_faults
 from plant.quantities import UNITS
-
-PLACEHOLDERS = ("enterprise", "site", "area", "line", "machine")
-"""Names that a topic template may hold, each filling one whole level of the topic."""
 
 MappedUnit = Annotated[str, Field(min_length=1)]
 
@@ -279,7 +276,7 @@ class MappingSettings(_Settings):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        faults = [*_template_faults(self.topic), *self._format_faults()]
+        faults = [*template_faults(self.topic), *self._format_faults()]
         if self.time_unit is TimeUnit.NONE:
             if "time_field" in self.model_fields_set and self.time_field:
                 faults.append("time_unit is `none` but time_field is set: state the unit, or leave time_field empty")
@@ -301,7 +298,7 @@ class MappingSettings(_Settings):
 
     def _format_faults(self) -> list[str]:
         told = self.format in (MessageFormat.LINE, MessageFormat.OPCUA)
-        faults = _name_faults(self.topic, self.machine, told_by_messages=told)
+        faults = name_faults(self.topic, self.machine, told_by_messages=told)
         if self.format is MessageFormat.UNS and not self.topic.endswith("/#"):
             faults.append(f"topic {self.topic!r} must end in `/#` with format `uns`: those levels are the tag's name")
         if self.format is not MessageFormat.JSON and (self.samples or self.name_field):
@@ -367,42 +364,3 @@ class IngestSettings(_Settings):
         if self.batch_settle_s > self.batch_max_age_s:
             raise ValueError("batch_settle_s is above batch_max_age_s, so it would never act; lower it")
         return self
-
-
-def placeholders(template: str) -> tuple[str, ...]:
-    """Names of the placeholders in a template, in order.
-
-    >>> placeholders("{line}-{machine}")
-    ('line', 'machine')
-    """
-    return tuple(name for _, name, _, _ in string.Formatter().parse(template) if name is not None)
-
-
-def _template_faults(template: str) -> list[str]:
-    faults = []
-    levels = template.split("/")
-    for index, level in enumerate(levels):
-        try:
-            names = placeholders(level)
-        except ValueError:
-            faults.append(f"topic level {level!r} has an unmatched brace")
-            continue
-        if names and (level != "{" + names[0] + "}" or names[0] not in PLACEHOLDERS):
-            faults.append(f"topic level {level!r} must be a whole placeholder, one of {', '.join(PLACEHOLDERS)}")
-        if "+" in level and level != "+":
-            faults.append(f"topic level {level!r}: `+` must stand alone in its level")
-        if "#" in level and (level != "#" or index != len(levels) - 1):
-            faults.append(f"topic level {level!r}: `#` must stand alone in the last level")
-    return faults
-
-
-def _name_faults(topic: str, machine: str, *, told_by_messages: bool) -> list[str]:
-    try:
-        known, used = placeholders(topic), placeholders(machine)
-    except ValueError:
-        return [f"machine {machine!r} or topic {topic!r} has an unmatched brace"]
-    return [
-        f"machine {machine!r} uses {{{name}}}, which the topic {topic!r} does not hold"
-        for name in used
-        if name not in known and not (told_by_messages and name)
-    ]

@@ -12,7 +12,8 @@ from ingest.decode.opcua import PubSubPlan
 from ingest.decode.series import MetricsPlan, SeriesPlan
 from ingest.decode.uns import TagPlan
 from ingest.decode.values import MessageFault, split_path
-from ingest.settings import MappingSettings, MessageFormat, TimeUnit, placeholders
+from ingest.settings import MappingSettings, MessageFormat, TimeUnit
+from ingest.templates import placeholders
 from plant.assets import Machine, MachineClass, Plant, SignalKind
 from plant.errors import ConfigError, Fault
 from plant.quantities import UNITS
