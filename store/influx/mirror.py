@@ -6,8 +6,9 @@ Measurement, tags and time identify a reading at the server, so what is sent twi
 overwrites itself.
 
 The cursor is of observed time, because that is what a store is read by; so each look goes back by `overlap_s`, and
-every `late_every_s` one goes back by `late_h`. Two things are not mirrored: a reading that came in later than `late_h`
-after it was observed, and the deletion of one that was sent.
+every `late_every_s` one goes back by `late_h`. It never passes the newest reading of the plant, so that all that a
+broker kept while `ingest` was away is sent, however long that was. Two things are not mirrored: a reading that came in
+more than `late_h` after others that were observed at its time, and the deletion of one that was sent.
 """
 
 import logging
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 HOUR_US: Final = 3_600_000_000
 US_PER_S: Final = 1_000_000
+LAST_VALUES_LAG_US: Final = HOUR_US
+"""A short look ends so much after the newest persisted last value, which is a little behind the newest reading."""
 READ_TOGETHER: Final = 10
 """Machines whose hour is read at once; bounds memory."""
 
@@ -82,6 +85,8 @@ class Mirror:
     """Marks of readings that the server has, by machine and hour."""
     _late_due_s: float = 0.0
     """Monotonic time of the next long look; the first look is one."""
+    _newest_us: int = 0
+    """Time of the newest reading in the store [µs UTC]; 0: there is none."""
     _seen: bool | None = None
     """Whether the server took what it was last sent; None: nothing was sent yet."""
 
@@ -116,22 +121,28 @@ class Mirror:
         else:
             start_us = until_us - self._wall_us(self.settings.overlap_s)
         end_us = now_us + self._wall_us(self.settings.overlap_s)  # a device clock may be a little ahead
+        newest_us = max((each.observed_at_us for each in self.store.last_values()), default=0)
+        if newest_us and not long_look:
+            end_us = min(end_us, newest_us + LAST_VALUES_LAG_US)
+        self._newest_us = max(newest_us, self._newest_us)
         sent = 0
         for first_us, last_us in hours(start_us, end_us):
             for windows in self._windows(first_us, last_us):
                 if stopped():
                     return sent
+                self._newest_us = max([self._newest_us, *(int(w.observed_at[-1]) for w in windows.values() if len(w))])
                 confirmed, refused = self._send(windows, first_us, last_us)
                 sent += confirmed
                 if confirmed or refused:
                     self.book.confirm(until_us=until_us, sent=confirmed, refused=refused)
-            if (reached_us := min(last_us, now_us)) > until_us:
+            if (reached_us := min(last_us, now_us, self._newest_us)) > until_us:
                 until_us = reached_us
                 self.book.confirm(until_us=until_us, sent=0)
-            self._tell(now_us - until_us)
+            self._tell(until_us)
+        self._tell(until_us)
         if long_look:
             self._late_due_s = time.monotonic() + self.settings.late_every_s
-            self._forget(before_us=now_us - round(self.settings.late_h * HOUR_US) - 2 * HOUR_US)
+            self._forget(before_us=until_us - round(self.settings.late_h * HOUR_US) - 2 * HOUR_US)
         return sent
 
     def _send(self, windows: dict[str, Window], start_us: int, end_us: int) -> tuple[int, list[RefusedLine]]:
@@ -197,12 +208,12 @@ class Mirror:
         if self._seen is not False:
             log.warning("influx_gone", extra={"reason": reason})
         self._seen = False
-        until_us = self.book.account().until_us
-        behind_us = 0 if until_us is None else self.clock.now_us() - until_us
-        self._tell(behind_us, reason=reason)
+        self._tell(self.book.account().until_us, reason=reason)
 
-    def _tell(self, behind_us: int, *, reason: str = "") -> None:
+    def _tell(self, until_us: int | None, *, reason: str = "") -> None:
         account = self.book.account()
+        newest_us = min(self._newest_us, self.clock.now_us())
+        behind_us = max(0, newest_us - (newest_us if until_us is None else until_us))
         self.state = {
             "connected": self._seen,  # None: nothing was to be sent yet
             "sink": self.settings.address,
