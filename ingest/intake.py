@@ -34,6 +34,9 @@ class _Way(NamedTuple):
 
     topic: str
     route: Route | Unroutable
+    filter: int
+    machine: str
+    """Empty where it leads to none."""
     queue: "_Queue"
     """Where its messages wait to be decoded."""
 
@@ -95,7 +98,7 @@ class Intake:
         known, received = self._known, self.received
         ways = [known.get(topic) or self._way(topic) for topic in topics]
         for way in ways:
-            received[way.route.filter] += 1
+            received[way.filter] += 1
         self._ways += ways
         self._payloads += payloads
         self._received_at_us += [at_us] * len(ways)
@@ -118,7 +121,7 @@ class Intake:
         new = range(self._placed, len(self._payloads))
         if not new:
             return
-        opened = [way.route.filter for way in self._ways[self._placed :]]
+        opened = [way.filter for way in self._ways[self._placed :]]
         self._batcher.open_messages(opened, payload_bytes=0)
         for index, way in enumerate(self._ways[self._placed :], self._placed):
             way.queue.messages.append(index)
@@ -143,10 +146,10 @@ class Intake:
         rows = messages.tolist()
         self._batcher.add_columns(
             messages,
-            machines=[way.route.machine for way in map(self._ways.__getitem__, rows) if isinstance(way.route, Route)],
+            machines=[self._ways[index].machine for index in rows],
             machine_class=fast.plan.machine_class,
             observed_at_us=columns.observed_at,
-            received_at_us=np.array(self._received_at_us, dtype=np.int64)[messages],
+            received_at_us=np.array([self._received_at_us[index] for index in rows], dtype=np.int64),
             values=columns.values,
         )
         return [indices[row] for row in columns.left]
@@ -163,7 +166,7 @@ class Intake:
             max_payload_bytes=self._max_payload_bytes,
         )
         if unknown is FOR_A_HANDLER:
-            handler = self._sides[self._router.filters[way.route.filter]]
+            handler = self._sides[self._router.filters[way.filter]]
             self._asides.append(_Aside(index, way.topic, payload, at_us, handler))
             return
         for field in unknown:
@@ -191,7 +194,8 @@ class Intake:
             name = _STRANGE_TOPIC
         route = self._router.route(name)
         plan = route.plan if isinstance(route, Route) else None
-        way = _Way(name, route, self._queue(plan) if isinstance(plan, JsonPlan) else self._single)
+        queue = self._queue(plan) if isinstance(plan, JsonPlan) else self._single
+        way = _Way(name, route, route.filter, route.machine if isinstance(route, Route) else "", queue)
         if isinstance(route, Route) and len(self._known) < _KNOWN_LIMIT:
             self._known[topic] = way
         return way
