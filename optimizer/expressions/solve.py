@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import pulp
 
 from optimizer import highs
 from optimizer.expressions.model import Domain, UserModel
@@ -27,6 +28,8 @@ STARTS = 24
 MOST_WHOLE = 64
 """Combinations of whole numbers that the local search tries."""
 SEED = 0
+BEYOND = 1e18
+"""A point further out shows that there is no limit."""
 
 
 class Answered(StrEnum):
@@ -39,7 +42,16 @@ class Answered(StrEnum):
     LOCAL = "local, no certificate"
     INFEASIBLE = "infeasible"
     """Proven: no point keeps all rules."""
+    UNBOUNDED = "unbounded"
+    """The objective has no limit: a bound or a rule is missing."""
     NONE = "none found"
+
+
+REASONS = {
+    Answered.INFEASIBLE: "No point keeps all rules: proven.",
+    Answered.UNBOUNDED: "The objective has no limit; give the variables bounds, or name the rule that is missing.",
+    Answered.NONE: "No point that keeps all rules was found.",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +86,11 @@ def solve_model(model: UserModel, *, time_limit_s: float = 20.0, gap: float = GA
             return _local(model, str(error), began)
         solution = highs.run(relaxation.program, time_limit_s=left_s, gap=gap / 10)
         if solution.outcome is highs.Outcome.INFEASIBLE:
-            return _answer(model, None, None, pieces, began, infeasible=True)
+            # The solver may not tell a program without any point from one without a limit.
+            relaxation.program.setObjective(pulp.LpAffineExpression({}))
+            any_point = highs.run(relaxation.program, time_limit_s=left_s, gap=1.0)
+            infeasible = any_point.outcome is highs.Outcome.INFEASIBLE
+            return _without_point(Answered.INFEASIBLE if infeasible else Answered.UNBOUNDED, None, pieces, began)
         used = pieces
         if solution.bound is not None:
             bound = solution.bound if bound is None else max(bound, solution.bound)
@@ -84,6 +100,8 @@ def solve_model(model: UserModel, *, time_limit_s: float = 20.0, gap: float = GA
                 value = sign * number(model.objective, candidate)
                 if _keeps(model, candidate) and math.isfinite(value) and (best is None or value < best[0]):
                     best = (value, candidate)
+        if best and max(abs(value) for value in best[1].values()) > BEYOND:
+            return _without_point(Answered.UNBOUNDED, None, pieces, began)
         exact = not relaxation.known
         if exact or (best and bound is not None and best[0] - bound <= gap * max(abs(best[0]), 1.0)):
             break
@@ -115,18 +133,11 @@ def _answer(
     began: float,
     *,
     gap: float = GAP,
-    infeasible: bool = False,
 ) -> Answer:
     sign = -1.0 if model.maximize else 1.0
     known = None if bound is None else sign * bound
-    seconds = time.thread_time() - began
     if best is None:
-        status = Answered.INFEASIBLE if infeasible else Answered.NONE
-        reason = "No point keeps all rules: proven." if infeasible else "No point that keeps all rules was found."
-        return Answer(
-            status=status, values={}, objective=None, bound=known, gap=None, residuals={}, reason=reason,
-            pieces=pieces, seconds=seconds,
-        )  # fmt: skip
+        return _without_point(Answered.NONE, known, pieces, began)
     distance = None if bound is None else max(best[0] - bound, 0.0) / max(abs(best[0]), 1.0)
     proved = distance is not None and distance <= gap
     return Answer(
@@ -138,7 +149,21 @@ def _answer(
         residuals=residuals(model, best[1]),
         reason="",
         pieces=pieces,
-        seconds=seconds,
+        seconds=time.thread_time() - began,
+    )
+
+
+def _without_point(status: Answered, bound: float | None, pieces: int, began: float) -> Answer:
+    return Answer(
+        status=status,
+        values={},
+        objective=None,
+        bound=bound,
+        gap=None,
+        residuals={},
+        reason=REASONS[status],
+        pieces=pieces,
+        seconds=time.thread_time() - began,
     )
 
 

@@ -208,8 +208,8 @@ def main(limit_s: float, shared: Path) -> None:
         "# How fast and how well the planner plans\n\n"
         f"Made by `python tests/benchmarks/plan_plants.py {limit_s:g}`. 2 shared cores, one thread, 2026-11-22. CPU "
         "seconds of building, solving, rounding, checking and of the comparison without maintenance, which comes on "
-        "top of the limit. Objective and gap are those of the rounded, checked plan; for the recorded plants, which state "
-        "their availability as tables and not as facts, those of the search before rounding.\n\n"
+        "top of the limit. Objective and gap are those of the rounded, checked plan; for the recorded plants, which "
+        "state their availability as tables and not as facts, those of the search before rounding.\n\n"
         f"Solver: {highs.description(time_limit_s=limit_s, gap=0.005)} (fleet: gap 0.01, recorded plants: 0.001). On a "
         "busy machine a solve also ends at twice its limit on the wall clock.\n\n"
     )

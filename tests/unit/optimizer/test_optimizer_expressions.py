@@ -60,6 +60,11 @@ def test_infeasible_model_is_said_to_be_proven_so() -> None:
     assert found.objective is None
 
 
+def test_objective_without_a_limit_is_said_to_be_unbounded() -> None:
+    text = 'maximize = "x"\n[variables]\nx = {lower=0}\ny = {lower=0}\n[subject_to]\nr = "x - y <= 1"'
+    assert answer(text).status is Answered.UNBOUNDED
+
+
 def test_what_has_no_certified_form_is_called_local() -> None:
     text = 'minimize = "max(x, y) + abs(x * y - 1)"\n[variables]\nx = {lower=0, upper=3}\ny = {lower=0, upper=3}'
     found = answer(text)
