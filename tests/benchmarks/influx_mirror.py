@@ -175,7 +175,7 @@ def main() -> int:
         f"{arguments.kills} kills: {found} readings at the server, {plant.rows} written; "
         f"{told.count('influx_gone')} times told as gone, {told.count('influx_back')} as back.",
         f"Memory: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB after: {after / before:.3f} (bar {MEMORY_BAR}).",
-        "All bars are met." if met else "A BAR IS MISSED.",
+        "Nothing lost, nothing doubled, memory within its bar." if met else "A BAR IS MISSED.",
     ]
     text = "\n".join(f"- {line}" for line in lines)
     print(text)
