@@ -79,8 +79,9 @@ def next_task(
     settled_us = newest_us - round(settings.compact_after_s * 1e6)
     days = {start // DAY_US for level, _, start, _, _ in rows if level == 2}
     windows: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
-    for level, count, start, _, bare in rows:
+    for level, rows_held, start, end, bare in rows:
         unit = DAY_US if start // DAY_US in days else WINDOW_US
+        count = rows_held // (end // unit - start // unit + 1)
         windows.setdefault((start // unit * unit, unit), []).append((level, count, bare))
     for (start, unit), members in sorted(windows.items()):
         if _worth(members, over=start + unit <= settled_us, settings=settings, everything=everything):
@@ -97,10 +98,12 @@ def _worth(members: list[tuple[int, int, int]], *, over: bool, settings: StoreSe
     whole = sum(count for level, count, _ in members if level)
     if everything and fresh:
         return True
-    if over and (any(bare and level for level, _, bare in members) or (fresh and whole == 0)):
+    if over and any(bare and level for level, _, bare in members):
+        return True
+    if over and whole == 0 and sum(fresh) >= settings.seal_rows:  # fewer rows are not worth a file of their own
         return True
     many = settings.merge_segments * (1 if over else 8)
-    return len(fresh) >= many or (over and bool(fresh) and sum(fresh) >= LATE_SHARE * whole)
+    return len(fresh) >= many or (over and bool(fresh) and whole > 0 and sum(fresh) >= LATE_SHARE * whole)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

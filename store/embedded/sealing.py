@@ -7,7 +7,7 @@ crash before leaves an orphan that the next open removes, a crash after leaves n
 import json
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,9 @@ from store.embedded.segments import (
     read_whole,
     write_segment,
 )
+
+ROWS_PER_WINDOW: Final = 1_000
+"""Fewer rows a window are not worth a file each."""
 
 
 def seal_class(connection: sqlite3.Connection, folder: Path, machine_class: str) -> int:
@@ -122,8 +125,10 @@ def _known_before(connection: sqlite3.Connection, folder: Path, machine_class: s
 
 
 def _by_window(table: Any) -> list[Any]:
-    """Sorted rows parted where compaction parts them, so that each file belongs to one window of time."""
+    """Sorted rows parted where compaction parts them, so that a file belongs to one window; few rows stay together."""
     window = table["observed_at"].to_numpy() // WINDOW_US
+    if len(table) < ROWS_PER_WINDOW * len(np.unique(window)):
+        return [table] if len(table) else []
     return [table.filter(pa.array(window == one)).combine_chunks() for one in np.unique(window)]
 
 
