@@ -37,7 +37,7 @@ class PlannedRun:
     setup: bool
     """Whether the run begins with a setup."""
     hourly_units: tuple[float, ...] = ()
-    """Gross units in each clock hour that the run touches, first hour first; `gross_units` is their rounded sum. [unit]"""
+    """Gross units in each clock hour that the run touches, first hour first; `gross_units` is their sum [unit]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
