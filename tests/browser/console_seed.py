@@ -59,6 +59,7 @@ def seeded_site(folder: Path, *, port: int, clock: PlantClock) -> Site:
         store=StoreSettings(),
         console=ConsoleSettings(host="127.0.0.1", port=port),
         webhook=None,
+        influx=None,
         topics=Topics(
             orders="linewright/linz/orders",
             plan="linewright/linz/plan",
