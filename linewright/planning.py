@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 UNDER_REPAIR: Final = (MachineState.ABORTED, MachineState.CLEARING)
 BANNER_NOTE: Final = "banner"
+ALLOWANCE: Final = 2.0
+"""Rounding, checking and the comparison without maintenance take up to as long again as the search."""
 OVERRUN: Final = timedelta(hours=1)
 
 
@@ -28,7 +30,7 @@ def make_plan(site: Site, *, store: ReadingStore, records: Records, now: datetim
         site: Plant, products, capabilities, tariff, planning policy.
         store: For the machines that are down right now.
         records: Orders, stock, closures, risks and the accepted plan.
-        now: Plant time; the plan begins with the next full hour.
+        now: Plant time; the plan begins with the first full hour after it can be ready.
         reason: Why it is made, for people.
     """
     facts = gather_facts(site, store=store, records=records, now=now)
@@ -50,8 +52,9 @@ def make_plan(site: Site, *, store: ReadingStore, records: Records, now: datetim
 
 
 def gather_facts(site: Site, *, store: ReadingStore, records: Records, now: datetime) -> PlanningFacts:
-    """Everything that enters the next plan."""
-    start = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    """Everything that enters the next plan, which begins with the first full hour after it can be ready."""
+    ready = now + timedelta(seconds=ALLOWANCE * site.planning.time_limit_s * site.clock.speed)
+    start = ready.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     return PlanningFacts(
         plant=site.plant,
         products=site.products,

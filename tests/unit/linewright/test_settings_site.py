@@ -54,7 +54,7 @@ def test_template_is_the_canonical_plant(template: Path) -> None:
     assert site.stock == facts.stock
     assert site.calendar == facts.calendar
     assert site.tariff == facts.tariff
-    assert site.planning == PlanningPolicy()
+    assert site.planning == PlanningPolicy(time_limit_s=10.0)
     assert site.alarms == AlarmPolicy()
     assert site.model == QUICK
     assert site.simulator == SimulatorSettings.model_validate({"plan_topic": "linewright/{site}/plan"})
