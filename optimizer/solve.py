@@ -4,7 +4,6 @@ There is always an answer: a plan that passed the independent check, or a status
 only when something is solved.
 """
 
-import logging
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,8 +16,6 @@ from plant.plans import Plan, SolveStatus
 
 if TYPE_CHECKING:
     from optimizer.search import Found
-
-log = logging.getLogger(__name__)
 
 PROVED_GAP = 1e-4
 """A plan is called optimal where no other can cost this part less; HiGHS' own default for optimal."""
@@ -58,7 +55,6 @@ def solve(problem: PlanningProblem, *, number: str, created_at: datetime, reason
         without = _without_maintenance(problem, plan)
         saving, at_least = without if without is not None else (None, False)
         plan = replace(plan, saving=saving, headline=headline(problem.facts, plan, saving, at_least=at_least))
-    log.info("plan_made", extra={"plan": number, "status": plan.status.value, "took_s": found.solution.seconds})
     return plan
 
 

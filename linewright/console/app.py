@@ -18,7 +18,7 @@ from nicegui import ui
 from linewright.api.routes import router
 from linewright.console.context import Console
 from linewright.console.feed import Feed, Source, feeding
-from linewright.console.guard import Guard, is_loopback
+from linewright.console.guard import Guard
 from linewright.console.pages.alerts import alerts_page
 from linewright.console.pages.frame import page_frame, visitor
 from linewright.console.pages.machine import machine_page
@@ -26,6 +26,7 @@ from linewright.console.pages.parts import Text, empty
 from linewright.console.pages.plan import plan_page
 from linewright.console.pages.plant import plant_page
 from linewright.settings.site import Site
+from linewright.settings.warnings import is_loopback
 from linewright.status import examine
 from plant.errors import Unavailable
 from plant.plans import Plan

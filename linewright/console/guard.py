@@ -5,7 +5,6 @@ browser must not reach it: requests with a foreign `Origin` are refused, web soc
 listens on loopback only, so are foreign `Host` names (DNS rebinding).
 """
 
-import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -27,20 +26,6 @@ SECURITY_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
 }
 """Inline scripts and `eval` are what the page framework is built on; no outside text is ever placed as markup."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only programs on this machine can reach a server bound to this host.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
-    (True, True, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def refusal(headers: Iterable[tuple[bytes, bytes]], *, loopback_only: bool) -> str:
