@@ -4,6 +4,7 @@ There is always an answer: a plan that passed the independent check, or a status
 only when something is solved.
 """
 
+import logging
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from plant.plans import Plan, SolveStatus
 
 if TYPE_CHECKING:
     from optimizer.search import Found
+
+log = logging.getLogger(__name__)
 
 PROVED_GAP = 1e-4
 """A plan is called optimal where no other can cost this part less; HiGHS' own default for optimal."""
