@@ -17,6 +17,7 @@ from store.embedded.columns import ORIGIN, machine_codes, together, without
 from store.embedded.hot import HotBatch, hot_batches
 from store.embedded.keys import RecentKeys
 from store.embedded.layout import ROLLUPS, WINDOW_US, retired_path, segment_path, transaction
+from store.embedded.memory import give_back
 from store.embedded.segments import (
     enter,
     in_order,
@@ -56,7 +57,10 @@ def seal_class(connection: sqlite3.Connection, folder: Path, machine_class: str)
         connection.execute("DELETE FROM batches WHERE class = ? AND id <= ?", (machine_class, batches[-1].number))
         for (run, name), (messages, samples) in moves.items():
             ledger.reclassify(connection, run, name, messages=messages, samples=samples)
-    return len(table)
+    rows = len(table)
+    del table
+    give_back()
+    return rows
 
 
 def unlink_retired(connection: sqlite3.Connection, folder: Path, *, before_us: int) -> int:

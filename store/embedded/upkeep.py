@@ -9,6 +9,7 @@ from store.embedded import sealing
 from store.embedded.care import set_aside
 from store.embedded.columns import ClassColumns
 from store.embedded.compaction import Deletion, compact, deletion_tasks, next_task
+from store.embedded.memory import give_back
 from store.embedded.segments import Damaged
 from store.settings import StoreSettings
 
@@ -102,6 +103,7 @@ class Upkeep:
         except StopIteration:
             self._running = None
             self.unlink_retired()
+            give_back()
         except BaseException:
             self._running = None
             raise
