@@ -23,8 +23,11 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run
+# The Sparkplug edge of the tests is an independent implementation; it needs an older paho than the product, so it has its own environment.
+$(VENV)/.dev: $(VENV)/.run tests/edge/constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	$(PYTHON) -m venv $(VENV)/edge
+	$(VENV)/edge/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c tests/edge/constraints.txt pysparkplug
 	@touch $@
 
 demo: $(VENV)/.run

@@ -15,6 +15,7 @@ PROGRAMS = {
     "chromium": ("chromium", "/usr/bin/chromium"),
     "victoria-metrics": ("victoria-metrics",),
     "influxdb": ("influxd",),
+    "postgresql": ("postgres", *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True))),
 }
 
 
