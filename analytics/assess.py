@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 import numpy as np
@@ -67,14 +67,21 @@ def assess_windows(
     horizon_h: float,
     now: datetime,
     renewals: Sequence[Renewal] | None = None,
+    zone: tzinfo = UTC,
 ) -> tuple[Risk, ...]:
     """Assess each machine by the readings since its last renewal; windows as for `lives_from_windows`."""
     lives = current_lives(windows, machine_class=machine_class, renewals=renewals)
-    return assess(lives, model, machine_class=machine_class, horizon_h=horizon_h, now=now)
+    return assess(lives, model, machine_class=machine_class, horizon_h=horizon_h, now=now, zone=zone)
 
 
 def assess(
-    lives: Sequence[Life], model: Model | None, *, machine_class: MachineClass, horizon_h: float, now: datetime
+    lives: Sequence[Life],
+    model: Model | None,
+    *,
+    machine_class: MachineClass,
+    horizon_h: float,
+    now: datetime,
+    zone: tzinfo = UTC,
 ) -> tuple[Risk, ...]:
     """The risk of each life at its newest reading, in the order of the lives.
 
@@ -84,12 +91,13 @@ def assess(
         machine_class: Of all these machines.
         horizon_h: The policy's horizon [h].
         now: Plant time, for machines without any reading.
+        zone: The plant's, in which the evidence tells since when.
     """
     judged = [] if model is None else [index for index, life in enumerate(lives) if _lack(life, model) == ""]
     risks: dict[int, Risk] = {}
     if model is not None and judged:
         chosen = [lives[index] for index in judged]
-        for index, risk in zip(judged, _judge(chosen, model, machine_class, horizon_h), strict=True):
+        for index, risk in zip(judged, _judge(chosen, model, machine_class, horizon_h, zone), strict=True):
             risks[index] = risk
     for index, life in enumerate(lives):
         if index not in risks:
@@ -109,7 +117,9 @@ def _lack(life: Life, model: Model) -> str:
     return ""
 
 
-def _judge(lives: Sequence[Life], model: Model, machine_class: MachineClass, horizon_h: float) -> list[Risk]:
+def _judge(
+    lives: Sequence[Life], model: Model, machine_class: MachineClass, horizon_h: float, zone: tzinfo
+) -> list[Risk]:
     newest = [
         extract(life, normaliser=model.normaliser, settings=model.settings, rows=[len(life) - 1]) for life in lives
     ]
@@ -140,7 +150,7 @@ def _judge(lives: Sequence[Life], model: Model, machine_class: MachineClass, hor
                 remaining_life_p10_h=float(quantiles[0][row]),
                 remaining_life_p50_h=float(quantiles[1][row]),
                 remaining_life_p90_h=float(quantiles[2][row]),
-                evidence=evidence_of(life, split, row=row, model=model, machine_class=machine_class),
+                evidence=evidence_of(life, split, row=row, model=model, machine_class=machine_class, zone=zone),
                 model_version=model.version,
                 enough_data=True,
                 reason=reason,

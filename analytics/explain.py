@@ -7,7 +7,7 @@ Source: Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks" (I
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 import numpy as np
@@ -97,7 +97,7 @@ def contributions(features: NDArray[np.float64], *, model: Model, horizon_units:
 
 
 def evidence_of(
-    life: Life, split: Contributions, *, row: int, model: Model, machine_class: MachineClass
+    life: Life, split: Contributions, *, row: int, model: Model, machine_class: MachineClass, zone: tzinfo = UTC
 ) -> tuple[Evidence, ...]:
     """The evidence at the newest reading of a life: a signal each, with the time scale that shows it best.
 
@@ -109,6 +109,7 @@ def evidence_of(
         row: Row of `split` that belongs to the life.
         model: The model that judged.
         machine_class: For units.
+        zone: The plant's, in which the sentences tell since when.
     """
     z = normalise(life, normaliser=model.normaliser)
     last = np.array([len(life) - 1])
@@ -133,7 +134,7 @@ def evidence_of(
             contribution=total[signal],
             share=share,
         )
-        evidence.append(_signal_evidence(life, z, baseline, cause, model=model, machine_class=machine_class))
+        evidence.append(_signal_evidence(life, z, baseline, cause, model=model, machine_class=machine_class, zone=zone))
     rest = [part for signal, part in total.items() if signal not in shown]
     if rest:
         evidence.append(_rest_evidence(sum(rest), sum(part for part in rest if part > 0) / positive))
@@ -205,6 +206,7 @@ def _signal_evidence(
     *,
     model: Model,
     machine_class: MachineClass,
+    zone: tzinfo,
 ) -> Evidence:
     signal, scale, statistic = cause.signal, cause.scale, cause.statistic
     contribution, share = cause.contribution, cause.share
@@ -229,7 +231,7 @@ def _signal_evidence(
         change = mean[-1] - mean[max(len(mean) - 1 - scale_rows(scale), 0)]
         way = "rising" if change >= 0 else "falling"
         finding = f"{name} {way} {over}, now {distance} ({value:.4g}{unit})"
-    began = _since_words(since, life) if since else ""
+    began = _since_words(since, life, zone) if since else ""
     effect = f"{share:.0%} of the risk".replace("%", " %") if contribution > 0 else "lowers the risk"
     return Evidence(
         signal=signal,
@@ -244,10 +246,10 @@ def _signal_evidence(
     )
 
 
-def _since_words(since: datetime, life: Life) -> str:
-    """By the calendar; where the readings are only numbered, by their count."""
+def _since_words(since: datetime, life: Life, zone: tzinfo) -> str:
+    """By the plant's clock; where the readings are only numbered, by their count."""
     if since.year >= FIRST_CALENDAR_YEAR:
-        return f" since {since:%d %b %H:%M} UTC"
+        return f" since {since.astimezone(zone):%d %b %H:%M}{' UTC' if zone is UTC else ''}"
     count = int((life.observed_at_us >= microseconds(since)).sum())
     return f" for {count} readings" if count > 1 else " at the newest reading"
 

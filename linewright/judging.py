@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from analytics.alarms import Delay
 from analytics.kpi import line_kpi, machine_kpi
@@ -146,6 +147,7 @@ def _assess_class(work: Judge, machine_class: MachineClass, *, now: datetime) ->
         model=work.models.get(machine_class.name),
         horizon_h=work.site.alarms.horizon_h,
         now=now,
+        zone=ZoneInfo(work.site.plant.timezone),
     )
 
 

@@ -4,7 +4,7 @@ What judges and plans is loaded by who judges and plans: the ingest role needs n
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Final
 
 from analytics.alarms import Decisions, Delay, decide
@@ -94,11 +94,20 @@ def judge(
     model: "Model | None",
     horizon_h: float,
     now: datetime,
+    zone: tzinfo,
 ) -> tuple[Risk, ...]:
     """Step 4a: how likely each machine fails within the horizon, and what shows it."""
     from analytics.assess import assess_windows
 
-    return assess_windows(windows, model, machine_class=machine_class, renewals=renewals, horizon_h=horizon_h, now=now)
+    return assess_windows(
+        windows,
+        model,
+        machine_class=machine_class,
+        renewals=renewals,
+        horizon_h=horizon_h,
+        now=now,
+        zone=zone,
+    )
 
 
 def alert(

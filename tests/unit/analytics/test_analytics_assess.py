@@ -1,6 +1,8 @@
 """Risks are consistent, explained, independent of company, and honest when there is too little."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from analytics.explain import contributions, plain_name, scale_words
 from analytics.features import extract
 from analytics.lives import truncated
 from analytics.training import Model, train
+from plant.clock import microseconds
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -75,6 +78,21 @@ def test_the_worn_signal_leads_the_evidence(risks, which, signal):
     assert first.sentence.startswith(signal.split("_")[0])
     assert first.sentence.endswith(f"{first.share:.0%} of the risk".replace("%", " %"))
     assert risks[which].mode == ("bearing" if signal == "vibration_mm_s" else "heater")
+
+
+def test_since_when_is_told_by_the_plants_clock(model, running):
+    horizon = {"machine_class": PRESS, "horizon_h": 12.0, "now": NOW}
+    zone = ZoneInfo("Asia/Tokyo")
+    told = 0
+    recent = [replace(life, observed_at_us=life.observed_at_us + microseconds(NOW)) for life in running]
+    universal, local = assess(recent, model, **horizon), assess(recent, model, **horizon, zone=zone)
+    for here, there in zip(universal, local, strict=True):
+        for one, other in zip(here.evidence, there.evidence, strict=True):
+            if one.since is not None:
+                told += 1
+                assert f" since {one.since:%d %b %H:%M} UTC:" in one.sentence
+                assert f" since {one.since.astimezone(zone):%d %b %H:%M}:" in other.sentence
+    assert told
 
 
 def test_too_few_readings_give_the_base_rate_with_the_reason(model, running):
