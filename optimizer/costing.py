@@ -31,8 +31,12 @@ class Account:
     available: dict[str, tuple[Fraction, ...]]
     """[h] by line and hour"""
     setups: dict[tuple[str, str, str], Capability]
+    draws: dict[tuple[str, str, int], Fraction]
+    """Energy by line, product and hour; idle power without a product [kWh]."""
     energy: tuple[Fraction, ...]
     """[kWh] (hour,)"""
+    waiting: dict[tuple[str, str, int], Fraction]
+    """Holding and backlog by term, product and hour [currency]."""
     peak_kw: Fraction
     co2_kg: Fraction
     terms: tuple[tuple[str, Fraction], ...]
@@ -56,17 +60,18 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
         none = exact.fate(facts, calendar, machine, start=None) if start is not None else fates[machine.name]
         without[machine.name] = none.failure_cost
     taken = exact.setups(facts, calendar, units)
-    energy = _energy(facts, calendar, units)
+    draws = _draws(facts, calendar, units)
+    energy = tuple(_by_hour(draws, len(calendar.shifts)))
     tariff = facts.tariff
     peak = max([Fraction(tariff.peak_so_far_kw), *energy])
     emitted = sum((kwh * factor for kwh, factor in zip(energy, calendar.co2, strict=True)), ZERO)
-    holding, backlog, late = _stock_and_shortage(facts, units)
+    waiting, late = _stock_and_shortage(facts, units)
     maintained = [m for m in facts.plant.machines if exact.maintenance_start(facts, plan, m.name) is not None]
     terms = (
         ("setups", sum((Fraction(c.setup_cost) for c in taken.values()), ZERO)),
         ("scrap", _scrap(facts, units)),
-        ("holding", holding),
-        ("backlog", backlog),
+        ("holding", sum((amount for (term, _, _), amount in waiting.items() if term == "holding"), ZERO)),
+        ("backlog", sum((amount for (term, _, _), amount in waiting.items() if term == "backlog"), ZERO)),
         ("energy", sum((kwh * price for kwh, price in zip(energy, calendar.prices, strict=True)), ZERO)),
         ("co2", Fraction(tariff.co2_price_per_kg) * emitted),
         ("peak", Fraction(tariff.demand_charge_per_kw) * (peak - Fraction(tariff.peak_so_far_kw))),
@@ -80,7 +85,9 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
         without=without,
         available=exact.available(facts, calendar, fates),
         setups=taken,
+        draws=draws,
         energy=energy,
+        waiting=waiting,
         peak_kw=peak,
         co2_kg=emitted,
         terms=terms,
@@ -88,22 +95,33 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
     )
 
 
-def _energy(facts: PlanningFacts, calendar: Calendar, units: Units) -> tuple[Fraction, ...]:
-    """Energy of each hour [kWh]: a line draws its idle power while open, and more where its product takes more."""
+def _draws(facts: PlanningFacts, calendar: Calendar, units: Units) -> Units:
+    """Energy [kWh] by line, product and hour: a line draws its idle power while open, and more where its product does.
+
+    Idle power has no product.
+    """
     known = {(c.line, c.product): c for c in facts.capabilities}
-    total = [ZERO] * len(calendar.shifts)
     idle = {
         line.name: sum((Fraction(facts.class_of(machine).idle_power_kw) for machine in line.machines), ZERO)
         for line in facts.plant.lines
     }
+    drawn: Units = {}
     for name, shares in calendar.open_share.items():
         for t, share in enumerate(shares):
-            total[t] += idle[name] * share
+            drawn[name, "", t] = idle[name] * share
     for (line, product, t), made in units.items():
         c = known.get((line, product))
-        if c is not None and 0 <= t < len(total):
-            total[t] += max(made * Fraction(c.energy_kwh_per_unit) - idle[line] * made / Fraction(c.rate_per_h), ZERO)
-    return tuple(total)
+        if c is not None and 0 <= t < len(calendar.shifts):
+            more = made * Fraction(c.energy_kwh_per_unit) - idle[line] * made / Fraction(c.rate_per_h)
+            drawn[line, product, t] = max(more, ZERO)
+    return drawn
+
+
+def _by_hour(drawn: Units, hours: int) -> list[Fraction]:
+    total = [ZERO] * hours
+    for (_, _, t), kwh in drawn.items():
+        total[t] += kwh
+    return total
 
 
 def _scrap(facts: PlanningFacts, units: Units) -> Fraction:
@@ -122,12 +140,13 @@ def good_units(facts: PlanningFacts, units: Units) -> dict[str, list[Fraction]]:
     return gained
 
 
-def _stock_and_shortage(facts: PlanningFacts, units: Units) -> tuple[Fraction, Fraction, tuple[LateOrder, ...]]:
-    """Cost of holding, cost of backlog, and the orders that wait.
+def _stock_and_shortage(facts: PlanningFacts, units: Units) -> tuple[Units, tuple[LateOrder, ...]]:
+    """Cost of holding and backlog by term, product and hour, and the orders that wait.
 
     What is short of a product at the end of an hour is borne by its least urgent due orders.
     """
-    holding, backlog, late = ZERO, ZERO, []
+    late: list[LateOrder] = []
+    waiting: Units = {}
     gained = good_units(facts, units)
     horizon = facts.policy.horizon_h
     for product in facts.products:
@@ -138,7 +157,7 @@ def _stock_and_shortage(facts: PlanningFacts, units: Units) -> tuple[Fraction, F
         for t in range(horizon):
             supply += gained[product.name][t]
             factor = Fraction(facts.policy.final_backlog_factor) if t == horizon - 1 else ONE
-            left = supply
+            left, backlog = supply, ZERO
             for due, order in orders:
                 if due > t:
                     continue
@@ -147,9 +166,10 @@ def _stock_and_shortage(facts: PlanningFacts, units: Units) -> tuple[Fraction, F
                 short = Fraction(order.quantity) - served
                 missing[order.number][t] = short
                 backlog += short * price * Fraction(order.priority) * factor
-            holding += max(left, ZERO) * Fraction(product.holding_cost_per_unit_h)
+            waiting["backlog", product.name, t] = backlog
+            waiting["holding", product.name, t] = max(left, ZERO) * Fraction(product.holding_cost_per_unit_h)
         late.extend(_late(facts, initial, orders, missing))
-    return holding, backlog, tuple(sorted(late, key=lambda order: (order.due_at, order.order)))
+    return waiting, tuple(sorted(late, key=lambda order: (order.due_at, order.order)))
 
 
 def _urgent_first(facts: PlanningFacts, product: str) -> list[tuple[int, Order]]:

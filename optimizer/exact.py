@@ -44,6 +44,8 @@ class Fate:
     """Hours away, half open."""
     loss: tuple[Fraction, ...]
     """Expected share of each hour lost to repair. (hour,)"""
+    failures: tuple[Fraction, ...]
+    """Expected in each hour. (hour,)"""
     failure_cost: Fraction
     """Expected over the horizon [currency]."""
     failure_probability: Fraction
@@ -127,6 +129,7 @@ def fate(facts: PlanningFacts, calendar: Calendar, machine: Machine, *, start: i
     return Fate(
         window=(first, last),
         loss=tuple(loss),
+        failures=tuple(failures),
         failure_cost=Fraction(machine_class.failure_cost) * sum(failures, ZERO),
         failure_probability=ONE - survives,
     )
