@@ -1,7 +1,8 @@
 """Gathering decoded messages into columns that are committed together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,9 @@ from ingest.decode.fast import Column
 from ingest.decode.values import Value
 from plant.assets import MachineClass, Plant, SignalKind
 from plant.signals import Batch, Quality, Rejection, RejectionReason
+
+_FIXED: Final = 5
+"""Columns before the signals."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -145,18 +149,26 @@ class Batcher:
             )
         )
 
-    def take(self, received: Sequence[int]) -> Batch:
+    def take(self, received: Sequence[int], *, in_flight: Sequence[int] | None = None) -> Batch:
         """The batch so far, and an empty one from here on.
 
         Args:
             received: Messages read from the wire in this run, by filter.
+            in_flight: Those of them that are held elsewhere, by filter; None: none are.
         """
+        tables = {name: self._whole(name) for name in self._columns | self._blocks}
+        message_filter = np.array(self._message_filter, dtype=np.int16)
+        samples = _samples(tables.values(), message_filter, filters=len(self._filters))
+        for rejection in self._rejections:
+            samples[message_filter[rejection.message]] += rejection.samples
         batch = Batch(
             run=self._run,
-            tables={name: self._whole(name) for name in self._columns | self._blocks},
+            tables=tables,
             filters=self._filters,
-            message_filter=np.array(self._message_filter, dtype=np.int16),
+            message_filter=message_filter,
             received=_counts(received),
+            in_flight=_counts(in_flight if in_flight is not None else [0] * len(self._filters)),
+            samples=samples,
             rejections=tuple(self._rejections),
         )
         self._columns, self._blocks, self._message_filter, self._rejections, self.payload_bytes = {}, {}, [], [], 0
@@ -202,3 +214,17 @@ def table_schema(machine_class: MachineClass) -> pa.Schema:
 
 def _counts(received: Sequence[int]) -> NDArray[np.int64]:
     return np.array(received, dtype=np.int64)
+
+
+def _samples(tables: Iterable[pa.Table], message_filter: NDArray[np.int16], *, filters: int) -> NDArray[np.int64]:
+    """Reported values of some tables, by the filter of their message. (filter,)"""
+    counts = np.zeros(filters, dtype=np.int64)
+    for table in tables:
+        of_row = message_filter[table["message"].to_numpy()]
+        signals = table.columns[_FIXED:]
+        if len(of_row) and (of_row == of_row[0]).all():
+            counts[of_row[0]] += sum(len(of_row) - column.null_count for column in signals)
+            continue
+        for column in signals:
+            counts += np.bincount(of_row[column.is_valid().to_numpy()], minlength=filters)
+    return counts

@@ -144,6 +144,7 @@ class Ingestor:
             "store_available": self._sink_away_since is None,
             "store_trouble": self._sink_trouble,
             "received": sum(self._intake.received),
+            "in_flight": len(self._intake) + (self._held.batch.messages if self._held else 0),
             "batches": self._batches,
             "committed_at_us": self._committed_at_us,
             "unknown_fields": self._intake.unknown_fields,
@@ -176,7 +177,7 @@ class Ingestor:
         self._most_held = max(self._most_held, len(self._intake) if arrived else 0)
         self._commit_if_due(quiet=arrived == 0)
         if self._rework is not None and self._held is None:
-            self._rework.turn(self._intake.received)
+            self._rework.turn(self._intake.received, lambda: self._intake.in_flight)
         if arrived:
             self._pause(arrived)
 

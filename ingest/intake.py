@@ -89,6 +89,14 @@ class Intake:
         return len(self._payloads)
 
     @property
+    def in_flight(self) -> list[int]:
+        """Messages held, by filter."""
+        counts = [0] * len(self.received)
+        for way in self._ways:
+            counts[way.filter] += 1
+        return counts
+
+    @property
     def unknown_fields(self) -> int:
         """How often a field came that no signal is mapped to."""
         return sum(self._unknown_fields.values())

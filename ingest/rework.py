@@ -105,11 +105,12 @@ class Rework:
         self._done = 0
         self._answer = Answer()
 
-    def turn(self, received: list[int]) -> None:
+    def turn(self, received: list[int], in_flight: Callable[[], Sequence[int]]) -> None:
         """Serve a portion of what is asked, if anything is.
 
         Args:
             received: Messages read from the wire in this run, by filter; a replayed one moves to this run's account.
+            in_flight: Gives those of them that are held for the next batch, by filter.
         """
         now = time.monotonic()
         if now < self._look_at:
@@ -118,7 +119,7 @@ class Rework:
             if self._request is None and not self._begin():
                 self._look_at = now + LOOK_EVERY_S
                 return
-            self._serve(received)
+            self._serve(received, in_flight)
         except (Unavailable, OSError) as error:
             self._batcher.take(received)  # a portion that was not kept begins anew
             self._look_at = now + RETRY_S
@@ -137,20 +138,20 @@ class Rework:
                 return True
         return False
 
-    def _serve(self, received: list[int]) -> None:
+    def _serve(self, received: list[int], in_flight: Callable[[], Sequence[int]]) -> None:
         assert self._request is not None
         numbers = self._request.numbers[self._done : self._done + PORTION_MESSAGES]
         if numbers and self._request.task is Task.DROP:
             gone = self._quarantine.quarantine_remove(numbers)
             self._add(len(numbers), dropped=gone, missing=len(numbers) - gone)
         elif numbers:
-            self._replay(numbers, received)
+            self._replay(numbers, received, in_flight)
         if self._done >= len(self._request.numbers):
             self._spool.settle(self._name, self._answer)
             log.info("rework_done", extra={"task": self._request.task.value, **_counts(self._answer)})
             self._request = None
 
-    def _replay(self, numbers: Sequence[int], received: list[int]) -> None:
+    def _replay(self, numbers: Sequence[int], received: list[int], in_flight: Callable[[], Sequence[int]]) -> None:
         counts = list(received)
         released: list[int] = []
         missing = 0
@@ -166,7 +167,8 @@ class Rework:
                 counts[self._router.filters.index(message.filter)] -= 1
             self._place(message, counts)
         if released:
-            receipt = self._sink(replace(self._batcher.take(counts), released=tuple(released)))
+            batch = self._batcher.take(counts, in_flight=in_flight())
+            receipt = self._sink(replace(batch, released=tuple(released)))
             received[:] = counts
             self._add(
                 len(released),

@@ -77,6 +77,12 @@ class Batch:
     received: NDArray[np.int64]
     """Messages read from the wire so far in this run, by filter, those in later batches included. (filter,)"""
     rejections: tuple[Rejection, ...] = ()
+    in_flight: NDArray[np.int64] | None = None
+    """Messages read and in no batch yet, by filter, as the ingestor counts what it holds; None: take it that
+    what was received and not settled is there. (filter,)"""
+    samples: NDArray[np.int64] | None = None
+    """Samples the decoders gave, rejected ones too, by filter, counted apart from any store; None: not counted.
+    (filter,)"""
     released: tuple[int, ...] = ()
     """Numbers in quarantine of messages that this batch settles anew: they leave it in the batch's own transaction."""
 
@@ -103,21 +109,34 @@ class Receipt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LedgerLine:
-    """The account of one topic filter: received = stored + duplicate + quarantined + in flight."""
+    """The account of one topic filter: received = stored + duplicate + quarantined + in flight.
+
+    Each number is counted by itself, none is what is left of the others: what was received where packets are read,
+    outcomes where they are committed, what is in flight where it is held.
+    """
 
     filter: str
     received: int
     stored: int
     duplicate: int
     quarantined: int
+    in_flight: int
+    """Messages that the ingestor held, read from the wire and not settled, at the newest commit."""
+    samples_received: int
+    """Samples the decoders gave; none are in flight, since a message is decoded when its batch is committed."""
     samples_stored: int
     samples_duplicate: int
     samples_quarantined: int
 
     @property
-    def in_flight(self) -> int:
-        """Messages read from the wire and not settled yet."""
-        return self.received - self.stored - self.duplicate - self.quarantined
+    def missing(self) -> int:
+        """Messages the account cannot explain; 0, or something is wrong: above, lost; below, counted twice."""
+        return self.received - self.stored - self.duplicate - self.quarantined - self.in_flight
+
+    @property
+    def samples_missing(self) -> int:
+        """The same for samples."""
+        return self.samples_received - self.samples_stored - self.samples_duplicate - self.samples_quarantined
 
 
 class Aggregation(StrEnum):

@@ -15,10 +15,11 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from plant.errors import Unavailable
-from store.embedded.migration import from_format_1
+from store.embedded.migration import from_format_1, from_format_2
 
-FORMAT: Final = 2
-"""`PRAGMA user_version` of hot.db. 2: checksums, rollups, last values by class, bodies under one lz4 block."""
+FORMAT: Final = 3
+"""`PRAGMA user_version` of hot.db. 2: checksums, rollups, last values by class, bodies under one lz4 block.
+3: what is in flight and what samples came are counted by themselves."""
 
 WINDOW_US: Final = 6 * 3_600_000_000
 """Sealed files never cross a border of such windows of `observed_at`, which compaction makes one file each [µs]."""
@@ -40,10 +41,11 @@ CREATE TABLE segments (           -- the manifest: a file counts only while it i
 CREATE TABLE retired (file TEXT PRIMARY KEY, left_us INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE runs (
   number INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL UNIQUE, started_us INTEGER NOT NULL, ended_us INTEGER);
-CREATE TABLE counts (             -- the ledger: messages, in the last three samples
+CREATE TABLE counts (             -- the ledger: messages, in the last four samples
   run TEXT NOT NULL, filter TEXT NOT NULL, received INTEGER NOT NULL DEFAULT 0, stored INTEGER NOT NULL DEFAULT 0,
   duplicate INTEGER NOT NULL DEFAULT 0, quarantined INTEGER NOT NULL DEFAULT 0,
-  abandoned INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0,
+  in_flight INTEGER NOT NULL DEFAULT 0, abandoned INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0,
+  samples_received INTEGER NOT NULL DEFAULT 0,
   samples_stored INTEGER NOT NULL DEFAULT 0, samples_duplicate INTEGER NOT NULL DEFAULT 0,
   samples_quarantined INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (run, filter));
 CREATE TABLE quarantine (
@@ -103,7 +105,9 @@ def open_hot(folder: Path) -> sqlite3.Connection:
                     for statement in TABLES.split(";"):
                         connection.execute(statement)
                 else:
-                    from_format_1(connection)
+                    if version == 1:
+                        from_format_1(connection)
+                    from_format_2(connection)
                 connection.execute(f"PRAGMA user_version={FORMAT}")
         sync_folder(folder)
     except BaseException:

@@ -66,9 +66,12 @@ def outcome_of(batch: Batch, new: Counts, duplicate: Counts) -> Outcome:
     )
 
 
-def begin_run(connection: sqlite3.Connection, filters: Sequence[str], *, at_us: int) -> str:
-    """Close the runs that never ended, and open a new one; returns its identifier."""
-    close_runs(connection, at_us=at_us)
+def begin_run(connection: sqlite3.Connection, filters: Sequence[str], *, at_us: int, beside: Sequence[str]) -> str:
+    """Close the runs that never ended, but for those `beside` the new one; returns the new one's identifier."""
+    rows = connection.execute("SELECT run FROM runs WHERE ended_us IS NULL").fetchall()
+    for (run,) in rows:
+        if run not in beside:
+            close_runs(connection, at_us=at_us, run=run)
     newest = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'runs'").fetchone()
     run = f"run-{int(newest[0]) + 1}"
     ensure_run(connection, run, filters, at_us=at_us)
@@ -91,8 +94,7 @@ def close_runs(connection: sqlite3.Connection, *, at_us: int, run: str | None = 
     """
     chosen = "ended_us IS NULL AND (?1 IS NULL OR run = ?1)"
     connection.execute(
-        f"""UPDATE counts SET abandoned = MAX(received - stored - duplicate - quarantined, 0),
-              received = stored + duplicate + quarantined
+        f"""UPDATE counts SET abandoned = abandoned + in_flight, received = received - in_flight, in_flight = 0
             WHERE run IN (SELECT run FROM runs WHERE {chosen})""",  # noqa: S608 - a constant
         (run,),
     )
@@ -100,9 +102,11 @@ def close_runs(connection: sqlite3.Connection, *, at_us: int, run: str | None = 
 
 
 def note_received(connection: sqlite3.Connection, run: str, filters: Sequence[str], received: Sequence[int]) -> None:
-    """Raise the counts of messages read from the wire."""
+    """Raise the counts of messages read from the wire by who does not count what it holds."""
     connection.executemany(
-        "UPDATE counts SET received = MAX(received, ?, stored + duplicate + quarantined) WHERE run = ? AND filter = ?",
+        """UPDATE counts SET received = MAX(received, ?1, stored + duplicate + quarantined),
+             in_flight = MAX(received, ?1, stored + duplicate + quarantined) - stored - duplicate - quarantined
+           WHERE run = ?2 AND filter = ?3""",
         [(int(count), run, name) for name, count in zip(filters, received, strict=True)],
     )
 
@@ -111,16 +115,28 @@ def settle(connection: sqlite3.Connection, batch: Batch, outcome: Outcome) -> No
     """Add a batch's outcome and its counts of received messages."""
     columns = (outcome.stored, outcome.duplicate, outcome.quarantined)
     samples = (outcome.samples_stored, outcome.samples_duplicate, outcome.samples_quarantined)
+    counted = outcome.samples_stored + outcome.samples_duplicate + outcome.samples_quarantined
+    offered = counted if batch.samples is None else batch.samples
     connection.executemany(
         """UPDATE counts SET stored = stored + ?, duplicate = duplicate + ?, quarantined = quarantined + ?,
              samples_stored = samples_stored + ?, samples_duplicate = samples_duplicate + ?,
-             samples_quarantined = samples_quarantined + ? WHERE run = ? AND filter = ?""",
+             samples_quarantined = samples_quarantined + ?, samples_received = samples_received + ?
+           WHERE run = ? AND filter = ?""",
         [
-            (*(int(column[index]) for column in (*columns, *samples)), batch.run, name)
+            (*(int(column[index]) for column in (*columns, *samples, offered)), batch.run, name)
             for index, name in enumerate(batch.filters)
         ],
     )
-    note_received(connection, batch.run, batch.filters, [int(count) for count in batch.received])
+    if batch.in_flight is None:
+        note_received(connection, batch.run, batch.filters, [int(count) for count in batch.received])
+        return
+    connection.executemany(
+        "UPDATE counts SET received = ?, in_flight = ? WHERE run = ? AND filter = ?",
+        [
+            (int(received), int(held), batch.run, name)
+            for name, received, held in zip(batch.filters, batch.received, batch.in_flight, strict=True)
+        ],
+    )
 
 
 def reclassify(connection: sqlite3.Connection, run: str, name: str, *, messages: int, samples: int) -> None:
@@ -135,8 +151,9 @@ def reclassify(connection: sqlite3.Connection, run: str, name: str, *, messages:
 def lines(connection: sqlite3.Connection) -> list[LedgerLine]:
     """The account of each filter over all runs, in the order in which the filters first appeared."""
     rows = connection.execute(
-        """SELECT filter, SUM(received), SUM(stored), SUM(duplicate), SUM(quarantined), SUM(samples_stored),
-             SUM(samples_duplicate), SUM(samples_quarantined) FROM counts GROUP BY filter ORDER BY MIN(rowid)"""
+        """SELECT filter, SUM(received), SUM(stored), SUM(duplicate), SUM(quarantined), SUM(in_flight),
+             SUM(samples_received), SUM(samples_stored), SUM(samples_duplicate), SUM(samples_quarantined)
+           FROM counts GROUP BY filter ORDER BY MIN(rowid)"""
     )
     return [
         LedgerLine(
@@ -145,9 +162,11 @@ def lines(connection: sqlite3.Connection) -> list[LedgerLine]:
             stored=row[2],
             duplicate=row[3],
             quarantined=row[4],
-            samples_stored=row[5],
-            samples_duplicate=row[6],
-            samples_quarantined=row[7],
+            in_flight=row[5],
+            samples_received=row[6],
+            samples_stored=row[7],
+            samples_duplicate=row[8],
+            samples_quarantined=row[9],
         )
         for row in rows
     ]

@@ -17,6 +17,13 @@ FROM_1: Final = (
     "start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, why TEXT NOT NULL, found_us INTEGER NOT NULL)",
 )
 
+FROM_2: Final = (
+    "ALTER TABLE counts ADD COLUMN in_flight INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE counts ADD COLUMN samples_received INTEGER NOT NULL DEFAULT 0",
+    "UPDATE counts SET in_flight = received - stored - duplicate - quarantined, "
+    "samples_received = samples_stored + samples_duplicate + samples_quarantined",
+)
+
 
 def from_format_1(connection: sqlite3.Connection) -> None:
     """Checksums and rollups come with the next compaction; last values move, under no class yet."""
@@ -29,3 +36,9 @@ def from_format_1(connection: sqlite3.Connection) -> None:
     ]
     connection.execute("INSERT INTO newest (class, body) VALUES ('', ?)", (persisted_form(values),))
     connection.execute("DROP TABLE last_values")
+
+
+def from_format_2(connection: sqlite3.Connection) -> None:
+    """Until then what was in flight, and what samples came, was what the other counts said."""
+    for statement in FROM_2:
+        connection.execute(statement)

@@ -111,7 +111,8 @@ def release(connection: sqlite3.Connection, numbers: Sequence[int]) -> int:
             connection.execute("DELETE FROM quarantine WHERE id = ?", (number,))
             connection.execute(
                 "UPDATE counts SET received = received - 1, quarantined = quarantined - 1, "
-                "samples_quarantined = samples_quarantined - ? WHERE run = ? AND filter = ?",
+                "samples_quarantined = samples_quarantined - ?1, samples_received = samples_received - ?1 "
+                "WHERE run = ?2 AND filter = ?3",
                 (samples, run, name),
             )
             freed += int(length)

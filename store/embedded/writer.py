@@ -107,11 +107,16 @@ class EmbeddedWriter:
             self._compact_some()
             return outcome.receipt()
 
-    def begin_run(self, filters: Sequence[str]) -> str:
-        """Open the account of a new run of the ingestor; runs that never ended are closed. Returns its identifier."""
+    def begin_run(self, filters: Sequence[str], *, beside: Sequence[str] = ()) -> str:
+        """Open the account of a new run of an ingestor. Returns its identifier.
+
+        Args:
+            filters: The ledger's keys.
+            beside: Runs that go on; all others that never ended are closed.
+        """
         with self._mutex, reaching(self._folder), transaction(self._connection):
-            run = ledger.begin_run(self._connection, filters, at_us=self._clock.now_us())
-            self._runs = {run: tuple(filters)}
+            run = ledger.begin_run(self._connection, filters, at_us=self._clock.now_us(), beside=beside)
+            self._runs = {known: self._runs[known] for known in beside} | {run: tuple(filters)}
             return run
 
     def note_received(self, run: str, counts: Sequence[int] | NDArray[np.int64]) -> None:
