@@ -1,7 +1,8 @@
 """The records of the plant: what people and jobs decided, ordered and were told.
 
-One file `records.db`, read and written by any number of processes. The subjects are in `store/books/`; here is the one
-object that the shell holds. Every method is one short transaction; `Unavailable` when the file cannot be used.
+One file `records.db` or one PostgreSQL database, read and written by any number of processes. The subjects are in
+`store/books/`; here is the one object that the shell holds. Every method is one short transaction; `Unavailable` when
+the database cannot be used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,14 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import URL
+
 from plant.alerts import Alert
 from plant.kpis import Kpi
 from plant.plans import Decision, Plan
 from plant.production import Closure, Order, Stock
 from plant.risks import Risk
-from store.books import alerts, demand, journal, kpis, messages, plans, risks
+from plant.work_orders import Finding, WorkOrder, WorkOrderState
+from store.books import alerts, demand, journal, kpis, messages, models, plans, risks, users, work_orders
 from store.books.database import Database
-from store.books.entries import AuditLine, JobRequest, OutboxItem, Renewal, RoleBeat
+from store.books.entries import AuditLine, JobRequest, ModelUse, OutboxItem, Renewal, RoleBeat, User
 
 
 def records_url(path: Path) -> str:
@@ -31,11 +35,11 @@ def records_url(path: Path) -> str:
 class Records:
     """All records; safe to share between threads."""
 
-    def __init__(self, url: str) -> None:
-        """Open the records, creating file and tables when they are not there.
+    def __init__(self, url: URL | str) -> None:
+        """Open the records, and bring their tables up to this version.
 
         Args:
-            url: `sqlite:///PATH`, see `records_url`.
+            url: `sqlite:///PATH`, see `records_url`, or of a PostgreSQL, see `store.books.settings`.
         """
         self._database = Database(url)
 
@@ -206,6 +210,67 @@ class Records:
         """Maintenance events of one machine or of all, oldest first."""
         with self._database.reading() as connection:
             return kpis.maintenance_of(connection, machine)
+
+    # Work orders, uses of models, users
+
+    def put_work_order(self, order: WorkOrder) -> None:
+        """Keep a new or changed work order; every state it was in stays in its history."""
+        with self._database.writing() as connection:
+            work_orders.put(connection, order)
+
+    def work_order(self, number: str) -> WorkOrder | None:
+        """One work order as it is now, or None."""
+        with self._database.reading() as connection:
+            return work_orders.one(connection, number)
+
+    def work_orders(
+        self, *, machine: str | None = None, state: WorkOrderState | None = None, limit: int = 200
+    ) -> tuple[WorkOrder, ...]:
+        """Work orders of one machine or all, in one state or any, made last first."""
+        with self._database.reading() as connection:
+            return work_orders.listed(connection, machine=machine, state=state, limit=limit)
+
+    def work_order_history(self, number: str) -> tuple[WorkOrder, ...]:
+        """Every state one work order was in, oldest first."""
+        with self._database.reading() as connection:
+            return work_orders.history(connection, number)
+
+    def close_work_order(
+        self, number: str, *, finding: Finding, mode: str = "", by: str, at: datetime, note: str = ""
+    ) -> WorkOrder:
+        """Record what the mechanic found; once more corrects it. KeyError for an unknown number."""
+        with self._database.writing() as connection:
+            return work_orders.close(connection, number, finding=finding, mode=mode, by=by, at=at, note=note)
+
+    def put_model_use(self, use: ModelUse) -> None:
+        """Keep that a version of a model was put in use."""
+        with self._database.writing() as connection:
+            models.put(connection, use)
+
+    def model_uses(self, machine_class: str | None = None, *, limit: int = 200) -> tuple[ModelUse, ...]:
+        """Which versions were put in use, newest first."""
+        with self._database.reading() as connection:
+            return models.listed(connection, machine_class=machine_class, limit=limit)
+
+    def put_user(self, user: User) -> str:
+        """Keep a user; gives the token for the API, which is told only now and replaces an older one."""
+        with self._database.writing() as connection:
+            return users.put(connection, user)
+
+    def users(self) -> tuple[User, ...]:
+        """Users by name."""
+        with self._database.reading() as connection:
+            return users.listed(connection)
+
+    def user_of_token(self, token: str) -> User | None:
+        """Whose token this is; None: nobody's."""
+        with self._database.reading() as connection:
+            return users.of_token(connection, token)
+
+    def remove_user(self, name: str) -> bool:
+        """Take a user out; returns whether there was one."""
+        with self._database.writing() as connection:
+            return users.remove(connection, name)
 
     # Roles, messages on their way out, notes, requests, audit
 

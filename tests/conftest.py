@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from mosquitto_broker import Mosquitto
+from postgres_server import Postgres
 
 PROGRAMS = {
     "mosquitto": ("mosquitto", "/usr/sbin/mosquitto"),
@@ -51,6 +52,25 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@pytest.fixture(scope="session")
+def postgres_program(require_real: Callable[[str], Path]) -> Iterator[Postgres]:
+    """The session's PostgreSQL; a test takes it as `postgres`, which runs whatever an earlier test did to it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    server = Postgres(require_real("postgresql"), port=port)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres(postgres_program: Postgres) -> Postgres:
+    """A running PostgreSQL."""
+    if not postgres_program.running:
+        postgres_program.start()
+    return postgres_program
 
 
 @pytest.fixture

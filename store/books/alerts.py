@@ -8,10 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from plant.alerts import Alert, AlertState
-from store.books.database import decoded, encoded, moment
+from store.books.database import decoded, encoded, moment, replace_row
 from store.books.tables import alert_changes, alerts
 
 
@@ -75,7 +74,7 @@ def _with_later_acknowledgement(connection: Connection, alert: Alert, seen_at: d
 
 def _keep(connection: Connection, alert: Alert, *, wall_us: int | None) -> None:
     body = encoded(alert)
-    columns = {
+    columns: dict[str, object] = {
         "machine": alert.machine,
         "state": alert.state.value,
         "opened_us": moment(alert.opened_at),
@@ -84,7 +83,5 @@ def _keep(connection: Connection, alert: Alert, *, wall_us: int | None) -> None:
     }
     if wall_us is not None:
         columns["acknowledged_wall_us"] = wall_us
-    connection.execute(
-        upsert(alerts).values(number=alert.number, **columns).on_conflict_do_update(["number"], set_=columns)
-    )
+    replace_row(connection, alerts, key={"number": alert.number}, columns=columns)
     connection.execute(insert(alert_changes).values(number=alert.number, body=body))

@@ -1,6 +1,6 @@
 """Records that only the store and the shell speak of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -63,3 +63,31 @@ class AuditLine:
     who: str
     what: str
     detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class User:
+    """A person, or a program of theirs, that may write over the API."""
+
+    name: str
+    since: datetime
+    """Wall time."""
+    note: str = ""
+    """What it is for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelUse:
+    """That a version of a class' model was put in use."""
+
+    machine_class: str
+    version: str
+    at: datetime
+    """Plant time."""
+    by: str
+    """Who did it: a person, or `training`."""
+    how: str
+    """`trained`, `promoted` or `rolled_back`."""
+    data_cut_off: datetime | None = None
+    data_hash: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)

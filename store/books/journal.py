@@ -6,10 +6,9 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from plant.clock import instant
-from store.books.database import encoded, moment
+from store.books.database import encoded, moment, replace_row
 from store.books.entries import AuditLine, RoleBeat
 from store.books.tables import audit as audit_lines
 from store.books.tables import notes
@@ -21,7 +20,7 @@ def beat(
 ) -> None:
     """Replace a role's sign of life."""
     columns = {"pid": pid, "since_us": moment(since), "at_us": moment(at), "detail": encoded(dict(detail))}
-    connection.execute(upsert(beats).values(role=role, **columns).on_conflict_do_update(["role"], set_=columns))
+    replace_row(connection, beats, key={"role": role}, columns=columns)
 
 
 def roles(connection: Connection) -> tuple[RoleBeat, ...]:
@@ -40,8 +39,7 @@ def roles(connection: Connection) -> tuple[RoleBeat, ...]:
 
 def note(connection: Connection, key: str, document: Mapping[str, Any]) -> None:
     """Replace a document."""
-    columns = {"document": encoded(dict(document))}
-    connection.execute(upsert(notes).values(key=key, **columns).on_conflict_do_update(["key"], set_=columns))
+    replace_row(connection, notes, key={"key": key}, columns={"document": encoded(dict(document))})
 
 
 def noted(connection: Connection, key: str) -> dict[str, Any] | None:

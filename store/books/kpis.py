@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from plant.clock import instant
 from plant.kpis import Kpi
-from store.books.database import decoded, encoded, moment
+from store.books.database import decoded, encoded, insert_once, moment, replace_row
 from store.books.entries import Renewal
 from store.books.tables import kpis, maintenance
 
@@ -16,12 +15,8 @@ from store.books.tables import kpis, maintenance
 def put(connection: Connection, new: Sequence[Kpi]) -> None:
     """Keep KPIs; the same entity and range again replaces."""
     for kpi in new:
-        body = encoded(kpi)
-        connection.execute(
-            upsert(kpis)
-            .values(entity=kpi.entity, start_us=moment(kpi.start), end_us=moment(kpi.end), body=body)
-            .on_conflict_do_update(["entity", "start_us", "end_us"], set_={"body": body})
-        )
+        key = {"entity": kpi.entity, "start_us": moment(kpi.start), "end_us": moment(kpi.end)}
+        replace_row(connection, kpis, key=key, columns={"body": encoded(kpi)})
 
 
 def newest(connection: Connection) -> tuple[Kpi, ...]:
@@ -48,9 +43,7 @@ def history(connection: Connection, entity: str, *, start: datetime, end: dateti
 
 def put_maintenance(connection: Connection, machine: str, *, kind: str, at: datetime, mode: str) -> None:
     """Keep an event once."""
-    connection.execute(
-        upsert(maintenance).values(machine=machine, at_us=moment(at), kind=kind, mode=mode).on_conflict_do_nothing()
-    )
+    insert_once(connection, maintenance, {"machine": machine, "at_us": moment(at), "kind": kind, "mode": mode})
 
 
 def maintenance_of(connection: Connection, machine: str | None) -> tuple[Renewal, ...]:

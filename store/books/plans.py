@@ -4,10 +4,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from plant.plans import Decision, Plan
-from store.books.database import decoded, encoded, moment
+from store.books.database import decoded, encoded, moment, replace_row
 from store.books.tables import decisions, plans
 
 
@@ -20,9 +19,7 @@ def put(connection: Connection, plan: Plan, facts: bytes) -> None:
         "body": encoded(plan),
         "facts": facts,
     }
-    connection.execute(
-        upsert(plans).values(number=plan.number, **columns).on_conflict_do_update(["number"], set_=columns)
-    )
+    replace_row(connection, plans, key={"number": plan.number}, columns=columns)
 
 
 def one(connection: Connection, number: str) -> Plan | None:

@@ -5,10 +5,9 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, delete, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from plant.risks import Risk
-from store.books.database import decoded, encoded, moment
+from store.books.database import decoded, encoded, moment, replace_row
 from store.books.tables import newest_risks, risks, thinned
 
 HOUR_US: Final = 3_600_000_000
@@ -30,11 +29,7 @@ def put(connection: Connection, new: Sequence[Risk]) -> None:
         if known.get(risk.machine) == columns["body"]:
             continue
         connection.execute(insert(risks).values(machine=risk.machine, probability=risk.probability, **columns))
-        connection.execute(
-            upsert(newest_risks)
-            .values(machine=risk.machine, **columns)
-            .on_conflict_do_update(["machine"], set_=columns)
-        )
+        replace_row(connection, newest_risks, key={"machine": risk.machine}, columns=columns)
 
 
 def _thin(connection: Connection, machine: str, *, before_us: int) -> None:
@@ -48,8 +43,7 @@ def _thin(connection: Connection, machine: str, *, before_us: int) -> None:
     newest_at = select(func.max(risks.c.assessed_us)).where(old).group_by(hour)
     kept = select(func.max(risks.c.id)).where(old, risks.c.assessed_us.in_(newest_at)).group_by(hour)
     connection.execute(delete(risks).where(old, risks.c.id.not_in(kept)))
-    row = {"machine": machine, "until_us": past}
-    connection.execute(upsert(thinned).values(row).on_conflict_do_update(["machine"], set_={"until_us": past}))
+    replace_row(connection, thinned, key={"machine": machine}, columns={"until_us": past})
 
 
 def newest(connection: Connection) -> tuple[Risk, ...]:

@@ -1,32 +1,29 @@
-"""Every book of the records, on a real file."""
+"""Every book of the records, on a real file and on a real PostgreSQL."""
 
 import math
-import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
 
 from plant.alerts import Alert, AlertState, Severity
-from plant.errors import Unavailable
 from plant.kpis import Kpi
 from plant.plans import Decision, Plan, SolveStatus
 from plant.production import Closure, Order, Stock
 from plant.risks import Evidence, Risk
-from store.records import Records, records_url
+from plant.work_orders import Finding, WorkOrder, WorkOrderState
+from store.books.entries import ModelUse, User
+from store.books.settings import RecordsSettings
+from store.books.tables import metadata
+from store.records import Records
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 ORDER = Order(number="O-1", product="gear", quantity=10.0, due_at=NOW + HOUR)
-
-
-@pytest.fixture
-def records(tmp_path: Path) -> Iterator[Records]:
-    opened = Records(records_url(tmp_path / "site" / "records.db"))
-    yield opened
-    opened.close()
 
 
 def alert(number: str = "A-1", state: AlertState = AlertState.ACTIVE, opened: datetime = NOW) -> Alert:
@@ -264,25 +261,6 @@ def test_transaction_that_fails_leaves_nothing(records: Records) -> None:
     assert records.alerts() == ()
 
 
-def test_records_are_unavailable_with_the_path_when_the_file_cannot_be_used(tmp_path: Path) -> None:
-    (tmp_path / "blocked").write_text("a file")
-    with pytest.raises(Unavailable, match=r"Cannot use the records at .*blocked"):
-        Records(records_url(tmp_path / "blocked" / "records.db"))
-    (tmp_path / "rubbish.db").write_bytes(b"this is no database at all" * 100)
-    with pytest.raises(Unavailable, match="not a database"):
-        Records(records_url(tmp_path / "rubbish.db"))
-
-
-def test_records_of_a_newer_format_are_refused_with_its_number(tmp_path: Path) -> None:
-    path = tmp_path / "records.db"
-    Records(records_url(path)).close()
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version=99")
-    connection.close()
-    with pytest.raises(Unavailable, match="of format 99; this version reads up to 2"):
-        Records(records_url(path))
-
-
 def test_risk_history_is_whole_for_a_day_and_hourly_before_that(records: Records) -> None:
     quarter = timedelta(minutes=15)
     for step in range(4 * 30):
@@ -294,3 +272,72 @@ def test_risk_history_is_whole_for_a_day_and_hourly_before_that(records: Records
     assert [each.minute for each in old] == [45] * len(old)
     assert len(old) == 4
     assert records.risks()[0].assessed_at == newest
+
+
+def test_work_orders_keep_every_state_and_take_a_corrected_finding(records: Records) -> None:
+    order = WorkOrder(number="W-1", machine="L2-press", title="Press 2: bearing", created_at=NOW, alert="A-1")
+    records.put_work_order(order)
+    records.put_work_order(order)
+    records.put_work_order(replace(order, number="W-2", machine="L1-mill", created_at=NOW + HOUR))
+    assert [each.number for each in records.work_orders()] == ["W-2", "W-1"]
+    closed = records.close_work_order(
+        "W-1", finding=Finding.FALSE_ALARM, by="Ada", at=NOW + HOUR, note="loose sensor cable"
+    )
+    assert (closed.state, closed.is_open, closed.closed_by) == (WorkOrderState.CLOSED, False, "Ada")
+    corrected = records.close_work_order("W-1", finding=Finding.TRUE_ALARM, mode="bearing", by="Bob", at=NOW + 2 * HOUR)
+    assert records.work_order("W-1") == corrected
+    assert [each.finding for each in records.work_order_history("W-1")] == [
+        None,
+        Finding.FALSE_ALARM,
+        Finding.TRUE_ALARM,
+    ]
+    assert [each.number for each in records.work_orders(state=WorkOrderState.OPEN)] == ["W-2"]
+    assert records.work_orders(machine="L2-press") == (corrected,)
+    assert records.work_order("W-9") is None
+    with pytest.raises(KeyError, match="There is no work order W-9"):
+        records.close_work_order("W-9", finding=Finding.NOTHING_FOUND, by="Ada", at=NOW)
+
+
+def test_users_are_known_by_a_token_that_nobody_can_read_back(records: Records) -> None:
+    token = records.put_user(User(name="cmms", since=NOW, note="maintenance system"))
+    found = records.user_of_token(token)
+    assert found is not None
+    assert found.name == "cmms"
+    assert records.user_of_token("guess") is None
+    newer = records.put_user(User(name="cmms", since=NOW))
+    assert (records.user_of_token(token), [each.name for each in records.users()]) == (None, ["cmms"])
+    assert records.remove_user("cmms")
+    assert not records.remove_user("cmms")
+    assert records.user_of_token(newer) is None
+
+
+def test_model_uses_tell_what_was_in_use_when(records: Records) -> None:
+    use = ModelUse(
+        machine_class="press", version="v1", at=NOW, by="training", how="trained", metrics={"c_index": math.nan}
+    )
+    records.put_model_use(use)
+    records.put_model_use(replace(use, version="v2", at=NOW + HOUR, metrics={}))
+    records.put_model_use(replace(use, machine_class="mill", at=NOW + HOUR))
+    assert [each.version for each in records.model_uses("press")] == ["v2", "v1"]
+    assert len(records.model_uses(limit=2)) == 2
+    assert math.isnan(records.model_uses("press")[1].metrics["c_index"])
+
+
+def test_version_changes_with_what_another_connection_commits(
+    records: Records, records_settings: RecordsSettings, tmp_path: Path
+) -> None:
+    other = Records(records_settings.address(tmp_path / "site"))
+    before = records.version()
+    assert records.version() == before
+    other.note("banner", {"text": "new"})
+    assert records.version() != before
+    other.close()
+
+
+@pytest.mark.usefixtures("records")
+def test_migrations_make_just_the_tables_that_the_books_use(records_settings: RecordsSettings, tmp_path: Path) -> None:
+    engine = create_engine(records_settings.address(tmp_path / "site"))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()

@@ -1,0 +1,1 @@
+"""The migrations, one per file, oldest first."""
