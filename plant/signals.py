@@ -1,7 +1,7 @@
 """Readings in columns: batches on their way in, windows on their way out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntFlag, StrEnum
 
@@ -149,6 +149,8 @@ class Aggregation(StrEnum):
     SUM = "sum"
     INTEGRAL = "integral"
     """Over time [unit x h]; a value holds until the next one, but no longer than three periods of its signal."""
+    DURATION = "duration"
+    """Of states: how long each word held [s], by the same rule as the integral; see `Window.durations`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,6 +172,8 @@ class Window:
     """States and events, None where nothing was reported. (time,) each"""
     quality: NDArray[np.uint8]
     """`Quality` of each instant as flagged at ingest. (time,)"""
+    durations: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
+    """State signals aggregated by DURATION: word to seconds in each step; NaN where no word held. (time,) each"""
 
     def __len__(self) -> int:
         return len(self.observed_at)

@@ -11,7 +11,10 @@ from typing import Protocol
 from plant.signals import Aggregation, Batch, LastValue, LedgerLine, Receipt, Window
 
 Aggregations = Aggregation | Mapping[str, Aggregation]
-"""One for all gauges, or one per signal; what is not named keeps its kind's own: gauges MEAN, all others LAST."""
+"""One for all gauges, or one per signal; what is not named keeps its kind's own: gauges MEAN, all others LAST.
+
+DURATION is of states: given alone, of all of them; named, of that signal. Their last words are told beside it.
+"""
 
 
 class ReadingStore(Protocol):
@@ -38,11 +41,14 @@ class ReadingStore(Protocol):
             step: Grain, on a grid anchored at the epoch; every step that touches the range is present, empty ones as
                 NaN or None. None: raw readings.
             aggregation: How the samples of one step become one value. One for all applies to gauges; counters,
-                states and events take the last value of the step unless the mapping names a counter.
+                states and events take the last value of the step unless the mapping names a counter. INTEGRAL and
+                DURATION let a value hold until the next one, also into the range from before it, but no longer than
+                three periods of its signal: what was not heard of is no time at all.
             as_of: Only what had been received by then; None: everything.
 
         Raises:
             KeyError: a signal that no class of these machines has; the text lists those there are.
+            ValueError: DURATION of a signal that is no state.
             Unavailable: the store cannot be read now.
         """
         ...

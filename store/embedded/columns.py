@@ -38,8 +38,10 @@ class ClassColumns:
     counters: frozenset[str]
     texts: tuple[str, ...]
     """States and events."""
+    states: frozenset[str] = frozenset()
+    """Texts that hold until the next one; the others are events."""
     hold_us: Mapping[str, int] = field(default_factory=dict)
-    """How long the value of a number holds unless a newer one comes: three periods of its signal [µs]."""
+    """How long a value holds unless a newer one comes: three periods of its signal [µs]."""
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -59,6 +61,7 @@ def columns_of(machine_class: MachineClass) -> ClassColumns:
         numbers=tuple(signal.name for signal in machine_class.signals if signal.kind not in text_kinds),
         counters=frozenset(signal.name for signal in machine_class.signals if signal.kind is SignalKind.COUNTER),
         texts=tuple(signal.name for signal in machine_class.signals if signal.kind in text_kinds),
+        states=frozenset(signal.name for signal in machine_class.signals if signal.kind is SignalKind.STATE),
         hold_us={signal.name: round(3e6 * signal.period.total_seconds()) for signal in machine_class.signals},
     )
 

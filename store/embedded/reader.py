@@ -14,6 +14,7 @@ from plant.signals import Aggregation, LastValue, LedgerLine, Window
 from store.contract import Aggregations
 from store.embedded import last_values, ledger, quarantine
 from store.embedded.columns import KEYS, ClassColumns, columns_of, together, unpacked
+from store.embedded.durations import timed_states
 from store.embedded.layout import open_hot_to_read, reaching
 from store.embedded.quarantine import QuarantinedMessage
 from store.embedded.rolled_read import RolledRead, Source, grain_for, settled_windows
@@ -127,6 +128,7 @@ class EmbeddedReader:
                 counters=each.counters,
                 hold_us=each.hold_us,
                 texts=tuple(signal for signal in each.texts if signal in signals),
+                states=each.states & set(signals),
             )
             for name, each in columns.items()
         }
@@ -142,14 +144,21 @@ class EmbeddedReader:
     ) -> dict[str, Window]:
         start_us, end_us = microseconds(frame.start), microseconds(frame.end)
         hows = {name: aggregation_of(name, columns, aggregation) for name in columns.numbers}
-        integrals = frame.step is not None and Aggregation.INTEGRAL in hows.values()
-        before_us = max(columns.hold_us[name] for name in columns.numbers) if integrals else 0
+        timed = timed_states(columns, aggregation)
+        holding = [*timed, *(columns.numbers if Aggregation.INTEGRAL in hows.values() else ())]
+        before_us = 0 if frame.step is None else max((columns.hold_us[name] for name in holding), default=0)
         segments, hot = self._view(columns.name, start_us - before_us, end_us)
         if (grain_s := grain_for(frame)) is not None:
             settled = settled_windows(segments, hot, columns=self._columns[columns.name], frame=frame, grain_s=grain_s)
             if settled:
                 rolled_up = RolledRead(
-                    machines=machines, columns=columns, frame=frame, hows=hows, grain_s=grain_s, before_us=before_us
+                    machines=machines,
+                    columns=columns,
+                    frame=frame,
+                    hows=hows,
+                    timed=timed,
+                    grain_s=grain_s,
+                    before_us=before_us,
                 )
                 return rolled_up.windows(self._folder, settled, self._source(segments, hot, columns))
         table = self._source(segments, hot, columns)(machines, start_us - before_us, end_us)

@@ -15,8 +15,9 @@ from plant.clock import microseconds
 from plant.signals import Aggregation, Quality, Window
 from store.embedded.columns import ClassColumns
 from store.embedded.compaction import UNIT_OF
+from store.embedded.durations import summed
 from store.embedded.layout import found_path
-from store.embedded.rollups import GRAINS_S, Rolled, joined, parts_needed, rolled, rolled_from, stepped
+from store.embedded.rollups import GRAINS_S, HELD, Rolled, joined, parts_needed, rolled, rolled_from, stepped
 from store.embedded.segments import Segment, reading
 from store.embedded.windows import (
     Frame,
@@ -88,6 +89,8 @@ class RolledRead:
     columns: ClassColumns
     frame: Frame
     hows: Mapping[str, Aggregation]
+    timed: Sequence[str]
+    """States whose durations are asked for."""
     grain_s: int
     before_us: int
     """How far back a value may hold [µs]."""
@@ -117,6 +120,7 @@ class RolledRead:
         parts = {name: parts_needed(how) for name, how in self.hows.items()}
         wanted = {f"{name}.{part}" for name, some in parts.items() for part in some}
         wanted |= {"machine", "step_at", "quality", "reported", *self.columns.texts}
+        wanted |= {f"{name}.{HELD}" for name in self.timed}
         name = one.segment.rollups[self.grain_s]
         with reading(one.segment, file=name), pq.ParquetFile(found_path(folder, name), memory_map=True) as file:
             names = [name for name in file.schema_arrow.names if name in wanted]
@@ -129,7 +133,7 @@ class RolledRead:
         for machine in self.machines:
             rows = table.filter(pc.equal(machines, machine)).combine_chunks()
             if len(rows):
-                found[machine] = rolled_from(rows, columns=self.columns, parts=parts)
+                found[machine] = rolled_from(rows, columns=self.columns, parts=parts, timed=self.timed)
         return found
 
     def _touches(self, group: Any, one: Settled) -> bool:
@@ -159,9 +163,10 @@ class RolledRead:
 
     def _window(self, machine: str, pieces: Sequence[Rolled]) -> Window:
         if not pieces:
-            return stepped_window(machine, None, self.frame, columns=self.columns, aggregation=dict(self.hows))
+            hows = {**self.hows, **dict.fromkeys(self.timed, Aggregation.DURATION)}
+            return stepped_window(machine, None, self.frame, columns=self.columns, aggregation=hows)
         wanted = {name: parts_needed(how) for name, how in self.hows.items()}
-        one = joined([piece.only(wanted) for piece in pieces])
+        one = joined([piece.only(wanted, timed=self.timed) for piece in pieces])
         grid = grid_of(self.frame)
         step = self.frame.step
         assert step is not None
@@ -179,4 +184,5 @@ class RolledRead:
                 texts={name: last_words(words, step_of, count) for name, words in one.texts.items()},
                 quality=flags,
             ),
+            durations={name: summed(one.held[name], step_of, count) for name in self.timed},
         )

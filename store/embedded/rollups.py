@@ -1,4 +1,5 @@
-"""Rollups: of each numeric signal per minute and per hour its count, sum, least, greatest, last and time integral.
+"""Rollups per minute and per hour: of each number its count, sum, least, greatest, last and time integral, of each
+state its last word and how long each word held.
 
 They are made when a window of time is compacted and live and die with its segment, so they can never disagree with it.
 Whoever reads takes them only where nothing else touches that window; late data is thereby seen at once, and the next
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from plant.signals import Aggregation
 from store.embedded.columns import TEXT, ClassColumns, as_numbers
+from store.embedded.durations import Durations, durations, joined_durations
 from store.embedded.windows import Holding, Readings, aggregated, holding_at, last_words, words_of
 
 GRAINS_S: Final = (60, 3600)
@@ -29,6 +31,8 @@ HOW: Final = {
 PART_OF: Final = {how: part for part, how in HOW.items()} | {Aggregation.INTEGRAL: "integral"}
 COMBINE: Final = {Aggregation.INTEGRAL: Aggregation.SUM}
 PARTS: Final = ("n", "integral", *HOW)
+HELD: Final = "held_s"
+"""Ending of the column with a state's durations: a map of word to seconds."""
 
 Floats = NDArray[np.float64]
 Instants = NDArray[np.int64]
@@ -46,11 +50,13 @@ class Rolled:
     quality: NDArray[np.uint8]
     reported: NDArray[np.bool_]
     """Whether something was reported in the grain itself; else a value before it still held. (grain,)"""
+    held: Mapping[str, Durations]
+    """State to word to seconds. (grain,) each"""
 
-    def only(self, parts: Mapping[str, tuple[str, ...]]) -> "Rolled":
-        """With some parts of each signal."""
+    def only(self, parts: Mapping[str, tuple[str, ...]], *, timed: Sequence[str]) -> "Rolled":
+        """With some parts of each signal, and the durations of some states."""
         chosen = {name: {part: self.numbers[name][part] for part in some} for name, some in parts.items()}
-        return replace(self, numbers=chosen)
+        return replace(self, numbers=chosen, held={name: self.held[name] for name in timed})
 
 
 def rolled(readings: Readings, *, columns: ClassColumns, grain_s: int, start_us: int, end_us: int) -> Rolled:
@@ -87,6 +93,14 @@ def rolled(readings: Readings, *, columns: ClassColumns, grain_s: int, start_us:
         integral = np.full(count, np.nan) if holding is None else holding.integral(told)
         kept |= ~np.isnan(integral)
         numbers[name] = _parts(parts, steps, count) | {"integral": integral}
+    held = {
+        name: durations(readings.observed, words, edges, hold_us=columns.hold_us[name])
+        for name, words in readings.texts.items()
+        if name in columns.states
+    }
+    for each in held.values():
+        for seconds in each.values():
+            kept |= seconds > 0
     quality = np.zeros(count, dtype=np.uint8)
     np.bitwise_or.at(quality, step_of, readings.quality[inside])
     return Rolled(
@@ -95,6 +109,7 @@ def rolled(readings: Readings, *, columns: ClassColumns, grain_s: int, start_us:
         texts={name: last_words(words[inside], step_of, count)[kept] for name, words in readings.texts.items()},
         quality=quality[kept],
         reported=reported[kept],
+        held={name: {word: seconds[kept] for word, seconds in each.items()} for name, each in held.items()},
     )
 
 
@@ -127,6 +142,13 @@ def joined(pieces: Sequence[Rolled]) -> Rolled:
         texts={name: np.concatenate([piece.texts[name] for piece in pieces])[order] for name in one.texts},
         quality=np.concatenate([piece.quality for piece in pieces])[order],
         reported=np.concatenate([piece.reported for piece in pieces])[order],
+        held={
+            name: {
+                word: seconds[order]
+                for word, seconds in joined_durations([(piece.held[name], len(piece.at)) for piece in pieces]).items()
+            }
+            for name in one.held
+        },
     )
 
 
@@ -156,16 +178,49 @@ def table_of(machine: str, found: Rolled) -> Any:
             arrays[f"{name}.{part}"] = pa.array(values, mask=np.isnan(values))
     for name, words in found.texts.items():
         arrays[name] = pa.array(words, pa.string()).dictionary_encode().cast(TEXT)
+    for name, held in found.held.items():
+        arrays[f"{name}.{HELD}"] = _as_maps(held, len(found.at))
     return pa.table(arrays)
 
 
-def rolled_from(table: Any, *, columns: ClassColumns, parts: Mapping[str, tuple[str, ...]]) -> Rolled:
+def _as_maps(held: Durations, count: int) -> Any:
+    """Of each grain a map of word to seconds, without the words that did not hold; null where none did."""
+    words = list(held)
+    seconds = np.array([held[word] for word in words]).reshape(len(words), count).T  # (grain, word)
+    grain, word = np.nonzero(seconds > 0)
+    sizes = np.bincount(grain, minlength=count)
+    offsets = pa.array(np.concatenate(([0], np.cumsum(sizes))).astype(np.int32), mask=np.append(sizes == 0, False))
+    keys = pa.array([words[index] for index in word], pa.string())
+    return pa.MapArray.from_arrays(offsets, keys, pa.array(seconds[grain, word], pa.float64()))
+
+
+def _from_maps(column: Any) -> Durations:
+    maps = column.combine_chunks()
+    if isinstance(maps, pa.ChunkedArray):
+        maps = pa.concat_arrays(maps.chunks) if maps.num_chunks else pa.array([], maps.type)
+    sizes = np.diff(maps.offsets.to_numpy())
+    grain = np.repeat(np.arange(len(maps)), sizes)
+    low, high = int(maps.offsets[0].as_py()), int(maps.offsets[-1].as_py())
+    words = maps.keys.slice(low, high - low).dictionary_encode()
+    seconds = maps.items.slice(low, high - low).to_numpy()
+    codes, names = words.indices.to_numpy(), words.dictionary.to_pylist()
+    nothing = np.where(sizes > 0, 0.0, np.nan)
+    found = {name: nothing.copy() for name in names}
+    for code, name in enumerate(names):
+        found[name][grain[codes == code]] = seconds[codes == code]
+    return found
+
+
+def rolled_from(
+    table: Any, *, columns: ClassColumns, parts: Mapping[str, tuple[str, ...]], timed: Sequence[str] = ()
+) -> Rolled:
     """The rows of one machine in a rollup file; what the file lacks was never reported.
 
     Args:
         table: Rows of one machine.
         columns: The signals wanted.
         parts: Parts wanted of each numeric signal.
+        timed: States whose durations are wanted.
     """
     count, there = len(table), set(table.column_names)
 
@@ -179,4 +234,5 @@ def rolled_from(table: Any, *, columns: ClassColumns, parts: Mapping[str, tuple[
         texts={name: words_of(table[name]) if name in there else nothing for name in columns.texts},
         quality=table["quality"].to_numpy(),
         reported=table["reported"].to_numpy(),
+        held={name: _from_maps(table[f"{name}.{HELD}"]) if f"{name}.{HELD}" in there else {} for name in timed},
     )

@@ -13,6 +13,7 @@ from plant.clock import microseconds
 from plant.signals import Aggregation, Quality, Window
 from store.contract import Aggregations
 from store.embedded.columns import ClassColumns, as_numbers, as_text, machine_codes
+from store.embedded.durations import Durations, durations, timed_states
 
 Floats = NDArray[np.float64]
 Instants = NDArray[np.int64]
@@ -150,6 +151,11 @@ def stepped_window(
             texts={name: last_words(words[inside], step_of, count) for name, words in readings.texts.items()},
             quality=flags,
         ),
+        durations={
+            name: durations(readings.observed, readings.texts[name], edges, hold_us=columns.hold_us[name])
+            for name in timed_states(columns, aggregation)
+            if name in readings.texts
+        },
     )
 
 
@@ -179,6 +185,8 @@ def newest_of_each(readings: Readings) -> Readings:
 
 def aggregation_of(signal: str, columns: ClassColumns, aggregation: Aggregations) -> Aggregation:
     """What holds for a numeric signal: its own entry, else the one for all gauges; counters take the last value."""
+    if aggregation is Aggregation.DURATION:  # of the states; numbers keep their own
+        aggregation = Aggregation.MEAN
     if isinstance(aggregation, Aggregation):
         return Aggregation.LAST if signal in columns.counters else aggregation
     return aggregation.get(signal, Aggregation.LAST if signal in columns.counters else Aggregation.MEAN)
@@ -275,7 +283,9 @@ def last_words(words: Texts, step_of: Instants, count: int) -> Texts:
     return result
 
 
-def window_of(machine: str, frame: Frame, readings: Readings) -> Window:
+def window_of(
+    machine: str, frame: Frame, readings: Readings, *, durations: Mapping[str, Durations] | None = None
+) -> Window:
     """The readings in a frame as a window."""
     return Window(
         machine=machine,
@@ -287,6 +297,7 @@ def window_of(machine: str, frame: Frame, readings: Readings) -> Window:
         values=readings.numbers,
         states=readings.texts,
         quality=readings.quality,
+        durations=durations or {},
     )
 
 

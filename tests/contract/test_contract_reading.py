@@ -175,3 +175,42 @@ def test_retain_never_takes_what_is_younger(store: TimeSeriesStore) -> None:
     store.retain(at(500))
     window = store.read(["L1-press"], start=at(900), end=at(2_000))["L1-press"]
     assert len(window) == 10
+
+
+def test_read_tells_how_long_each_state_held_when_asked_for_durations(store: TimeSeriesStore) -> None:
+    store.write(batch(*series("L1-press", 35), row("L1-press", 400, state="Held")))
+    window = store.read(
+        ["L1-press"], start=at(5), end=at(800), step=timedelta(minutes=1), aggregation={"state": Aggregation.DURATION}
+    )["L1-press"]
+    idle, execute, held = (window.durations["state"][word] for word in ("Idle", "Execute", "Held"))
+    assert sorted(window.durations["state"]) == ["Execute", "Held", "Idle"]
+    # 22:13:25 to 22:14:00 has 5 s and 10 s of Idle around 10 s of Execute, then 10 s of Execute
+    np.testing.assert_allclose(idle[:2], [15.0, 0.0])
+    np.testing.assert_allclose(execute[:2], [20.0, 60.0])
+    # the last word of 22:13:54 holds for three periods of 60 s, so until 22:16:54
+    np.testing.assert_allclose(execute[2:4], [60.0, 54.0])
+    np.testing.assert_allclose([np.nansum(idle), np.nansum(execute), np.nansum(held)], [15.0, 194.0, 180.0])
+    assert np.isnan(idle[4:6]).all()
+    assert window.states["state"][0] == "Execute"
+
+
+def test_read_carries_the_last_state_into_the_range(store: TimeSeriesStore) -> None:
+    store.write(batch(row("L1-press", 0, state="Idle"), row("L1-press", 100, state="Execute")))
+    frame = {"start": at(40), "end": at(160), "step": timedelta(hours=1), "aggregation": Aggregation.DURATION}
+    window = store.read(["L1-press", "L2-press"], **frame)
+    assert {word: seconds.tolist() for word, seconds in window["L1-press"].durations["state"].items()} == {
+        "Execute": [60.0],
+        "Idle": [60.0],
+    }
+    assert window["L2-press"].durations["state"] == {}
+
+
+def test_read_refuses_durations_of_what_is_no_state(store: TimeSeriesStore) -> None:
+    with pytest.raises(ValueError, match=r"Durations are of states; current_a is none. States of this class: state\."):
+        store.read(
+            ["L1-press"],
+            start=at(0),
+            end=at(60),
+            step=timedelta(minutes=1),
+            aggregation={"current_a": Aggregation.DURATION},
+        )

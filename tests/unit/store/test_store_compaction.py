@@ -21,7 +21,7 @@ from tests.contract.batches import PLANT, PRESS, at, batch, row
 from tests.unit.store.conftest import Open
 
 HOURS = 32
-HOWS = (*Aggregation,)
+HOWS = tuple(how for how in Aggregation if how is not Aggregation.DURATION)
 
 
 def noisy(machine: str, seconds: Sequence[float], *, seed: int, received: float | None = None) -> list[dict[str, Any]]:
@@ -41,14 +41,14 @@ def noisy(machine: str, seconds: Sequence[float], *, seed: int, received: float 
 
 
 def answers(store: EmbeddedWriter, step_s: int, start: float, end: float) -> list[Window]:
-    """Every aggregation."""
+    """Every aggregation of numbers, and durations of states."""
     return [
         store.read(
             ["L1-press", "L2-press", "nobody"],
             start=at(start),
             end=at(end),
             step=timedelta(seconds=step_s),
-            aggregation={"temperature_c": how, "good_parts": Aggregation.MAX},
+            aggregation={"temperature_c": how, "good_parts": Aggregation.MAX, "state": Aggregation.DURATION},
         )[machine]
         for how in HOWS
         for machine in ("L1-press", "L2-press")
@@ -62,6 +62,9 @@ def assert_alike(found: list[Window], expected: list[Window]) -> None:
             np.testing.assert_allclose(one.values[signal], values, rtol=1e-9, atol=1e-9)
         assert one.states["state"].tolist() == other.states["state"].tolist()
         assert one.quality.tolist() == other.quality.tolist()
+        assert set(one.durations["state"]) == set(other.durations["state"])
+        for word, seconds in other.durations["state"].items():
+            np.testing.assert_allclose(one.durations["state"][word], seconds, rtol=1e-9, atol=1e-9)
 
 
 def manifest_of(folder: Path) -> list[tuple[int, int, int, str]]:
