@@ -126,6 +126,29 @@ class Session:
         if slack:
             self._highs.deleteRows(len(slack), np.array(slack, dtype=np.int32))
 
+    def settle(self) -> None:
+        """Fixes every yes-or-no choice as the last solution has it; all other columns have their own bounds again."""
+        self.fix({int(i): float(round(self.values[i])) for i in self._integers})
+
+    def add_column(self, terms: Mapping[int, float]) -> int:
+        """Adds a free-of-charge column that is fixed at 0, with its factors by row; gives its place in `values`."""
+        rows, factors = np.array(list(terms), dtype=np.int32), np.array(list(terms.values()))
+        self._highs.addCol(0.0, 0.0, 0.0, len(terms), rows, factors)
+        return int(self._highs.getNumCol()) - 1
+
+    def set_bounds(self, column: int, lower: float, upper: float) -> None:
+        """Gives one column other bounds."""
+        self._highs.changeColBounds(column, lower, upper)
+
+    def slopes(self) -> tuple[Values, Values, Values]:
+        """After a linear program: what a unit more of each column costs, and the values between which that holds.
+
+        For columns at a bound; each of shape (column,).
+        """
+        costs = np.array(self._highs.getSolution().col_dual)
+        _, ranging = self._highs.getRanging()
+        return costs, np.array(ranging.col_bound_dn.value_), np.array(ranging.col_bound_up.value_)
+
     @property
     def rows(self) -> int:
         """How many rows the program has."""
