@@ -24,6 +24,8 @@ class Quality(IntFlag):
     """The device clock was further off than the limit when it was received."""
     NO_DEVICE_TIME = 64
     """Carries the time of reception; repeated deliveries cannot be told apart."""
+    STALE = 128
+    """Its source was declared dead: from here on nothing is known, until a newer value comes."""
 
 
 class RejectionReason(StrEnum):
@@ -38,6 +40,10 @@ class RejectionReason(StrEnum):
     BAD_TIME = "bad_time"
     NO_FIELD = "no_field"
     TOO_LARGE = "too_large"
+    NOT_SPARKPLUG = "not_sparkplug"
+    BEFORE_BIRTH = "before_birth"
+    """Sparkplug data whose aliases no birth has told yet; replayed by itself once the birth is there."""
+    NOT_SUPPORTED = "not_supported"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -188,3 +194,5 @@ class LastValue:
     value: float | str
     observed_at_us: int
     received_at_us: int
+    stale: bool = False
+    """Whether its source was declared dead since it was received."""
