@@ -28,6 +28,7 @@ def examine(site: Site) -> tuple[Finding, ...]:
         check_configuration,
         check_broker,
         check_store,
+        check_records,
         check_influx,
         check_solver,
         check_models,
@@ -164,9 +165,25 @@ def check_console(site: Site) -> Iterator[Finding]:
     yield Finding(check="console", level=Level.FAULT, sentence=sentence, next_step="Choose another [console] port.")
 
 
+def check_records(site: Site) -> Iterator[Finding]:
+    """The database of the records answers, where it is not a file of the instance."""
+    if not site.records.url:
+        return
+    from linewright.wiring import open_records
+
+    began = time.perf_counter()
+    try:
+        open_records(site).close()
+    except Unavailable as error:
+        step = "Start PostgreSQL, or correct url and password in [records]; no role starts without it."
+        yield Finding(check="records", level=Level.FAULT, sentence=str(error), next_step=step)
+        return
+    yield ok("records", f"{site.records.url} answered in {time.perf_counter() - began:.2f} s.")
+
+
 def _alive(site: Site) -> set[str]:
     """Roles that gave a sign of life just now."""
-    if not (site.data / "records.db").exists():
+    if not site.records.url and not (site.data / "records.db").exists():
         return set()
     from linewright.wiring import open_records
 

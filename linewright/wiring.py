@@ -11,7 +11,7 @@ from linewright.settings.site import Site, load
 from linewright.settings.template import CONFIG_NAME
 from plant.clock import PlantClock
 from store.embedded.reader import EmbeddedReader, open_reader
-from store.records import Records, records_url
+from store.records import Records
 
 CLOCK_NAME: Final = "clock.json"
 
@@ -48,8 +48,8 @@ def keep_clock(site: Site, clock: PlantClock) -> Site:
 
 
 def open_records(site: Site) -> Records:
-    """The records of this site. Raises Unavailable where the folder cannot be used."""
-    return Records(records_url(site.data / "records.db"))
+    """The records of this site. Raises Unavailable where their folder or server cannot be used."""
+    return Records(site.records.address(site.data))
 
 
 def open_store(site: Site) -> EmbeddedReader:

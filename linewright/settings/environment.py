@@ -13,6 +13,7 @@ SECRETS: Final[dict[Path, str]] = {
     ("broker", "password"): "password_file",
     ("webhook", "secret"): "secret_file",
     ("influx", "token"): "token_file",
+    ("records", "password"): "password_file",
 }
 """Keys that only the environment may hold, with the key that names a file instead."""
 

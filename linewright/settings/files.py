@@ -12,6 +12,7 @@ FILES: Final[tuple[tuple[str, ...], ...]] = (
     ("broker", "tls", "key_file"),
     ("webhook", "secret_file"),
     ("influx", "token_file"),
+    ("records", "password_file"),
 )
 
 

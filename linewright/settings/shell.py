@@ -1,5 +1,6 @@
 """The sections of the shell itself: `store`, `topics`, `console`, `webhook`."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -12,9 +13,20 @@ from store.settings import StoreSettings
 TOPIC_PLACEHOLDERS = ("enterprise", "site")
 
 
+class StoreKind(StrEnum):
+    """Where readings are kept."""
+
+    EMBEDDED = "embedded"
+    INFLUXDB = "influxdb"
+
+
 class StorePart(StoreSettings):
     """Where readings, records and models are kept, and the store's own sizes and times."""
 
+    kind: StoreKind = Field(
+        default=StoreKind.EMBEDDED,
+        description="Readings are kept in this folder (embedded), or only in the InfluxDB of [influx] (influxdb).",
+    )
     folder: Path = Field(
         default=Path(".linewright"),
         description="Folder of the instance, beside this file unless absolute; on a local disk.",

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from linewright.settings.files import file_faults, resolve_files
 from linewright.settings.plant import PlantPart
 from linewright.settings.production import CalendarPart, DemandPart, PlanningPart, ProductionPart, ShiftPart, TariffPart
 from linewright.settings.references import reference_faults
-from linewright.settings.shell import ConsoleSettings, StorePart, TopicSettings, WebhookSettings, fill
+from linewright.settings.shell import ConsoleSettings, StoreKind, StorePart, TopicSettings, WebhookSettings, fill
 from linewright.settings.toml import Document, key_path, path_of, read_toml
 from linewright.settings.toml import Path as KeyPath
 from linewright.settings.words import closest, shown
@@ -30,6 +30,7 @@ from plant.assets import Plant
 from plant.clock import PlantClock
 from plant.errors import ConfigError, Fault
 from plant.production import Calendar, Capability, Order, PlanningPolicy, Product, Stock, Tariff
+from store.books.settings import RecordsSettings
 from store.influx.settings import InfluxSettings
 from store.settings import StoreSettings
 
@@ -44,6 +45,7 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "broker": BrokerSettings,
     "ingest": IngestSettings,
     "store": StorePart,
+    "records": RecordsSettings,
     "topics": TopicSettings,
     "console": ConsoleSettings,
     "webhook": WebhookSettings,
@@ -97,11 +99,14 @@ class Site:
     console: ConsoleSettings
     webhook: WebhookSettings | None
     influx: InfluxSettings | None
-    """Where readings are mirrored to."""
+    """Where readings are mirrored to, or, with `keeps` INFLUXDB, kept."""
     topics: Topics
     model: ModelSettings
     simulator: SimulatorSettings | None
     clock: PlantClock
+    keeps: StoreKind = StoreKind.EMBEDDED
+    """Where readings are kept."""
+    records: RecordsSettings = field(default_factory=RecordsSettings)
     demo: bool = False
     """Whether this is the demonstration; only words differ."""
     warnings: tuple[str, ...] = ()
@@ -191,6 +196,9 @@ def _misfits(parts: dict[str, Any]) -> list[tuple[KeyPath, str, str]]:
         faults += error.faults
     if parts.get("simulator") is not None:
         faults += check_simulator(parts["simulator"], plant)
+    if parts["store"].kind is StoreKind.INFLUXDB and parts.get("influx") is None:
+        expected = "add [influx] with url, org, bucket and token_file, which say where the readings are kept"
+        faults.append(Fault(where="store.kind", found="'influxdb' without a section [influx]", expected=expected))
     return [(path_of(fault.where), fault.found, fault.expected) for fault in faults]
 
 
@@ -234,6 +242,8 @@ def _site(parts: dict[str, Any], *, values: dict[str, Any], path: Path, now: dat
         ingest=parts["ingest"],
         broker=parts["broker"],
         store=parts["store"],
+        keeps=parts["store"].kind,
+        records=parts["records"],
         console=parts["console"],
         webhook=parts.get("webhook"),
         influx=parts.get("influx"),
