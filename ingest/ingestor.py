@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from ingest.batching import Batcher
 from ingest.client import Backoff, span
+from ingest.figures import Figures
 from ingest.intake import Intake
 from ingest.link import Link, Token
 from ingest.rework import Quarantine, Rework, SideHandler, fingerprint
@@ -42,6 +43,8 @@ class _Held(NamedTuple):
 
     batch: Batch
     tokens: tuple[Token, ...]
+    opened_at: float
+    """When its first message was read; monotonic [s]."""
 
 
 class Ingestor:
@@ -117,7 +120,7 @@ class Ingestor:
         self._sink_retry_at = 0.0
         self._sink_away_since: float | None = None
         self._sink_trouble = ""
-        self._batches = 0
+        self._figures = Figures()
         self._committed_at_us: int | None = None
         self._arrived_at = 0.0
         self._kept_at = -1e9
@@ -145,7 +148,8 @@ class Ingestor:
             "store_trouble": self._sink_trouble,
             "received": sum(self._intake.received),
             "in_flight": len(self._intake) + (self._held.batch.messages if self._held else 0),
-            "batches": self._batches,
+            "batches": self._figures.batches,
+            "durable": self._figures.durable,
             "committed_at_us": self._committed_at_us,
             "unknown_fields": self._intake.unknown_fields,
         }
@@ -253,15 +257,20 @@ class Ingestor:
         """Keep, then acknowledge. An absent store leaves the batch held, to be offered again."""
         try:
             if self._held is None:
-                self._held = _Held(self._intake.take(), self._link.take_tokens())
+                self._held = _Held(self._intake.take(), self._link.take_tokens(), self._opened_at)
+            began_at = time.monotonic()
             self._sink(self._held.batch)
         except Unavailable as error:
             self._sink_gone(str(error))
             return
         self._link.acknowledge(self._held.tokens)
-        self._held = None
-        self._batches += 1
         self._kept_at = time.monotonic()
+        self._figures.kept(
+            messages=self._held.batch.messages,
+            waited_s=self._kept_at - self._held.opened_at,
+            commit_s=self._kept_at - began_at,
+        )
+        self._held = None
         self._committed_at_us = self._clock.now_us()
         if self._sink_away_since is not None:
             away_s = round(time.monotonic() - self._sink_away_since, 1)

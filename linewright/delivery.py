@@ -13,6 +13,7 @@ import msgspec
 from analytics.notify import deliver_webhook
 from ingest.publisher import Publisher
 from linewright.settings.site import Site
+from linewright.watching import NOTICE
 from linewright.wiring import wall_now
 from plant.alerts import Alert
 from plant.errors import Unavailable
@@ -37,7 +38,7 @@ class Postman:
 
     def deliver(self, *, now: datetime) -> int:
         """Deliver what is due; how many items were settled."""
-        return self._publish("alert") + self._publish("plan") + self._post(now=now)
+        return sum(self._publish(kind) for kind in ("alert", "plan", NOTICE)) + self._post(now=now)
 
     def _publish(self, kind: str) -> int:
         settled = 0
@@ -88,6 +89,8 @@ class Postman:
     def _topic(self, kind: str, payload: bytes) -> str:
         if kind == "plan":
             return self.site.topics.plan
+        if kind == NOTICE:
+            return f"{self.site.topics.alerts}/_ledger"  # no machine's name begins so
         return f"{self.site.topics.alerts}/{msgspec.json.decode(payload, type=Alert).machine}"
 
 

@@ -27,6 +27,7 @@ from linewright.judging import Judge, assess_plant, sum_kpis
 from linewright.planning import BANNER_NOTE
 from linewright.production import book_production, seed_records
 from linewright.settings.site import Site
+from linewright.watching import watch_ledger
 from plant.errors import Unavailable
 from store.contract import ReadingStore
 from store.records import Records
@@ -37,6 +38,7 @@ ASSESS_EVERY_S: Final = 60.0
 KPI_EVERY_S: Final = 300.0
 PLAN_EVERY_S: Final = 3600.0
 SHORTEST_ASSESS_S: Final = 5.0
+LEDGER_EVERY_S: Final = 5.0
 SHORTEST_KPI_S: Final = 10.0
 SHORTEST_PLAN_S: Final = 30.0
 TRAIN_HOUR: Final = 2
@@ -111,6 +113,7 @@ def schedule(work: Work) -> None:
     jobs: tuple[tuple[str, str, float, Callable[[Work], None]], ...] = (
         ("assess", "look", max(clock.wall_seconds(ASSESS_EVERY_S), SHORTEST_ASSESS_S), assess_job),
         ("kpis", "look", max(clock.wall_seconds(KPI_EVERY_S), SHORTEST_KPI_S), kpi_job),
+        ("ledger", "look", LEDGER_EVERY_S, ledger_job),
         ("requests", "look", 1.0, request_job),
         ("plan", "plan", 1.0, plan_job),
         ("train", "train", 10.0, train_job),
@@ -143,6 +146,11 @@ def kpi_job(work: Work) -> None:
     sum_kpis(work.judge, now=work.now())
     book_production(work.site, store=work.store, records=work.records, now=work.now())
     _note_done(work, "kpis")
+
+
+def ledger_job(work: Work) -> None:
+    """Tell it when the ledger does not balance."""
+    watch_ledger(work.site, store=work.store, records=work.records, now=work.now())
 
 
 def request_job(work: Work) -> None:

@@ -15,6 +15,7 @@ from store.records import Records
 SUPERVISOR_VARIABLE: Final = "LINEWRIGHT_SUPERVISOR_PID"
 BEAT_PERIOD_S: Final = 2.0
 """How often a role says that it lives; `status` calls it silent after ten missing beats."""
+SILENT_AFTER_S: Final = 10 * BEAT_PERIOD_S
 
 log = logging.getLogger(__name__)
 

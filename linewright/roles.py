@@ -51,6 +51,7 @@ def run_broker(site: Site, records: Records, stop: threading.Event) -> None:
 
 def run_ingest(site: Site, records: Records, stop: threading.Event) -> None:
     """From the wire to the store; the only writer of the store."""
+    from linewright.links import role_detail
     from linewright.orders import take_orders
     from linewright.pipeline import receive_and_keep
     from store.embedded.writer import open_writer
@@ -63,7 +64,7 @@ def run_ingest(site: Site, records: Records, stop: threading.Event) -> None:
             take_orders=lambda _topic, payload: take_orders(payload, site=site, records=records),
             quarantine=writer,
         )
-        reporting = beat("ingest", records=records, detail=lambda: dict(ingestor.state), stop=stop)
+        reporting = beat("ingest", records=records, detail=lambda: role_detail({"main": ingestor.state}), stop=stop)
         ingestor.run(stop)
         reporting.join()
 

@@ -10,7 +10,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from analytics.versions import versions
-from linewright.lifecycle import BEAT_PERIOD_S
+from linewright.account import imbalances
+from linewright.lifecycle import SILENT_AFTER_S
 from linewright.service import roles_of
 from linewright.settings.site import Site
 from linewright.wiring import open_records, open_store, wall_now
@@ -19,8 +20,6 @@ from plant.plans import Plan
 from plant.signals import LedgerLine
 from store.contract import ReadingStore
 from store.records import Records
-
-SILENT_AFTER_S = 10 * BEAT_PERIOD_S
 
 
 class StatusPart(BaseModel):
@@ -40,7 +39,7 @@ class MessageStatus(StatusPart):
     stored: int
     duplicate: int
     quarantined: int
-    in_flight: int = Field(description="received - stored - duplicate - quarantined")
+    in_flight: int = Field(description="Held by ingest, not acknowledged yet.")
 
 
 class AlertStatus(StatusPart):
@@ -94,8 +93,9 @@ def read_status(site: Site) -> StatusDocument:
 def examine(site: Site, *, store: ReadingStore | None, records: Records) -> StatusDocument:
     """What the instance of this site is doing; `store` is None where nothing was ever stored."""
     now = site.clock.now()
-    roles = _roles(site, records)
-    messages = _messages(store.ledger() if store is not None else [])
+    roles = roles_status(site, records)
+    lines = store.ledger() if store is not None else []
+    messages = _messages(lines)
     plan = _plan(records.newest_plan(), now)
     models = _models(site, now)
     problems = (
@@ -107,7 +107,7 @@ def examine(site: Site, *, store: ReadingStore | None, records: Records) -> Stat
         *_broker_problems(roles, site),
         *_mirror_problems(roles),
         *_plan_problems(plan),
-        *(["The ledger does not balance: more was settled than was received."] if messages.in_flight < 0 else []),
+        *imbalances(lines),
     )
     return StatusDocument(
         well=not problems,
@@ -146,7 +146,8 @@ def as_text(status: StatusDocument) -> str:
     return "\n".join(lines)
 
 
-def _roles(site: Site, records: Records) -> tuple[RoleStatus, ...]:
+def roles_status(site: Site, records: Records) -> tuple[RoleStatus, ...]:
+    """What each role last said, and whether it still answers."""
     beats = {beat.role: beat for beat in records.roles()}
     statuses = []
     for name in roles_of(site):

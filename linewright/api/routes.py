@@ -1,4 +1,4 @@
-"""JSON for programs: `/api/status`, `/healthz`, `/api/plan/{number}`."""
+"""For programs: `/api/status`, `/healthz`, `/api/plan/{number}` in JSON, `/metrics` for Prometheus."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -6,19 +6,22 @@ import msgspec
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
+from linewright.api.metrics import CONTENT_TYPE
 from plant.errors import Unavailable
 from plant.plans import Plan
 
 StatusOf = Callable[[], Awaitable[Mapping[str, object]]]
+MetricsOf = Callable[[], Awaitable[str]]
 PlanOf = Callable[[str], Awaitable[Plan | None]]
 
 
-def router(*, status: StatusOf, plan: PlanOf) -> APIRouter:
+def router(*, status: StatusOf, plan: PlanOf, metrics: MetricsOf) -> APIRouter:
     """The API's routes.
 
     Args:
         status: Gives the document of `linewright status --json`.
         plan: Gives a plan by number, or None.
+        metrics: Gives all figures in Prometheus' format.
     """
     routes = APIRouter()
 
@@ -34,6 +37,14 @@ def router(*, status: StatusOf, plan: PlanOf) -> APIRouter:
             return JSONResponse(dict(await status()))
         except Unavailable as trouble:
             return JSONResponse({"error": str(trouble)}, status_code=503)
+
+    @routes.get("/metrics")
+    async def read_metrics() -> Response:
+        """Figures for Prometheus."""
+        try:
+            return Response(await metrics(), media_type=CONTENT_TYPE)
+        except Unavailable as trouble:
+            return Response(f"# {trouble}\n", status_code=503, media_type=CONTENT_TYPE)
 
     @routes.get("/api/plan/{number}")
     async def read_plan(number: str) -> Response:

@@ -1,6 +1,5 @@
 """Commands on data: orders in, recorded data replayed, unmapped topics found, the ledger shown."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -82,36 +81,13 @@ def discover(
 
 
 def ledger(site: SiteOption = None, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """Show what became of every message, by topic filter."""
+    """Show what became of every message and sample, by topic filter; exit code 0 only when the account is even."""
+    from linewright.account import account_of, as_text
     from linewright.wiring import open_store
 
     store = open_store(load_site(site))
-    lines = store.ledger()
+    document = account_of(store.ledger())
     store.close()
-    if as_json:
-        rows = [
-            {
-                "filter": line.filter,
-                "messages": {
-                    "received": line.received,
-                    "stored": line.stored,
-                    "duplicate": line.duplicate,
-                    "quarantined": line.quarantined,
-                    "in_flight": line.in_flight,
-                },
-                "samples": {
-                    "stored": line.samples_stored,
-                    "duplicate": line.samples_duplicate,
-                    "quarantined": line.samples_quarantined,
-                },
-            }
-            for line in lines
-        ]
-        typer.echo(json.dumps(rows, indent=2))
-        return
-    for line in lines:
-        typer.echo(
-            f"{line.filter}\n  {line.received} received = {line.stored} stored + {line.duplicate} duplicate + "
-            f"{line.quarantined} quarantined + {line.in_flight} in flight; samples: {line.samples_stored} stored, "
-            f"{line.samples_duplicate} duplicate, {line.samples_quarantined} quarantined"
-        )
+    typer.echo(document.model_dump_json(indent=2) if as_json else as_text(document))
+    if not document.balanced:
+        raise typer.Exit(1)

@@ -15,19 +15,22 @@ from fastapi.staticfiles import StaticFiles
 from nicegui import app as nicegui_app
 from nicegui import ui
 
+from linewright.account import account_of
+from linewright.api.metrics import metrics_text
 from linewright.api.routes import router
 from linewright.console.context import Console
 from linewright.console.feed import Feed, Source, feeding
 from linewright.console.guard import Guard
 from linewright.console.pages.alerts import alerts_page
 from linewright.console.pages.frame import page_frame, visitor
+from linewright.console.pages.ledger import ledger_page
 from linewright.console.pages.machine import machine_page
 from linewright.console.pages.parts import Text, empty
 from linewright.console.pages.plan import plan_page
 from linewright.console.pages.plant import plant_page
 from linewright.settings.site import Site
 from linewright.settings.warnings import is_loopback
-from linewright.status import examine
+from linewright.status import RoleStatus, examine, roles_status
 from plant.errors import Unavailable
 from plant.plans import Plan
 from store.embedded.reader import EmbeddedReader
@@ -113,7 +116,18 @@ def _api(console: Console) -> APIRouter:
     async def plan(number: str) -> Plan | None:
         return await console.source.on_records(lambda records: records.plan(number))
 
-    return router(status=status, plan=plan)
+    async def metrics() -> str:
+        beats = {role.name: role.detail if role.running else None for role in await console.source.on_records(roles)}
+        try:
+            ledger = account_of(await console.source.ask(lambda reader, _: reader.ledger()))
+        except Unavailable:
+            ledger = None
+        return metrics_text(ledger, beats)
+
+    def roles(records: Records) -> tuple[RoleStatus, ...]:
+        return roles_status(console.site, records)
+
+    return router(status=status, plan=plan, metrics=metrics)
 
 
 def _pages(console: Console) -> None:
@@ -132,6 +146,10 @@ def _pages(console: Console) -> None:
     @ui.page("/plan")
     def show_plan(request: Request, number: str = "") -> None:
         plan_page(console, visitor(request), number)
+
+    @ui.page("/ledger")
+    def show_ledger(request: Request) -> None:
+        ledger_page(console, visitor(request))
 
     def show_fault(fault: Exception) -> None:
         log.error("page_failed", exc_info=fault)

@@ -3,19 +3,22 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from linewright.account import account_of
 from linewright.console.snapshot import Banner, Snapshot
+from linewright.lifecycle import SILENT_AFTER_S
 from linewright.settings.site import Site
-from linewright.wiring import open_records, open_store
+from linewright.wiring import open_records, open_store, wall_now
 from plant.assets import SignalRole
 from plant.clock import instant
 from plant.errors import Unavailable
 from plant.signals import LastValue
+from store.books.entries import RoleBeat
 from store.embedded.reader import EmbeddedReader
 from store.records import Records
 
@@ -128,6 +131,7 @@ class Feed:
             plan=records.newest_plan(),
             accepted=records.accepted_plan(),
             banner=read_banner(records.noted("banner")),
+            links=links_of(records.roles()),
             under_way=timedelta(seconds=UNDER_WAY_S * self.site.clock.speed),
         )
         self._records_version = version
@@ -142,6 +146,7 @@ class Feed:
         for value in reader.last_values():
             gathered.setdefault(value.machine, {})[value.signal] = value
         read = replace(fresh, last=gathered, state_since_us=self._state_since(gathered, reader))
+        read = replace(read, ledger=account_of(reader.ledger()))
         self._store_version = version
         return read
 
@@ -166,6 +171,15 @@ class Feed:
                 reported = zip(window.observed_at, window.states.get(signal_name, ()), strict=False)
                 since[name] = began_us(reported, state=last[name][signal_name].value) or newest_us[name]
         return since
+
+
+def links_of(beats: Sequence[RoleBeat]) -> tuple[Mapping[str, Any], ...]:
+    """What ingest said of its links, unless it is silent or has ended."""
+    for beat in beats:
+        silent = (wall_now() - beat.at).total_seconds() > SILENT_AFTER_S
+        if beat.role == "ingest" and not silent and not beat.detail.get("ended"):
+            return tuple(beat.detail.get("links", ()))
+    return ()
 
 
 def began_us(reported: Iterable[tuple[int, object]], *, state: object) -> int | None:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
+from linewright.account import LedgerDocument
 from plant.alerts import Alert
 from plant.assets import Plant, SignalRole
 from plant.clock import instant
@@ -44,6 +46,10 @@ class Snapshot:
     banner: Banner | None = None
     under_way: timedelta = timedelta(0)
     """How long a reading takes to get here, in plant time; not silence yet."""
+    ledger: LedgerDocument | None = None
+    """What became of every message; None: nothing was ever stored."""
+    links: tuple[Mapping[str, Any], ...] = ()
+    """What ingest last said of each of its links; empty where it does not answer."""
     trouble: str = ""
     """Why the store could not be read, and what to do; the rest is then the last that was read."""
 

@@ -15,13 +15,15 @@ from urllib.request import Request, urlopen
 
 import console_seed as seed
 import msgspec
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from linewright.settings.site import Site
-from linewright.wiring import open_records
+from linewright.wiring import open_records, wall_now
 from plant.clock import PlantClock, microseconds
 from plant.plans import Decision, Plan
+from plant.signals import Batch
 from store.embedded.writer import EmbeddedWriter, open_writer
 
 expect.set_options(timeout=20_000)  # a busy machine serves a click late; what is asserted stays
@@ -257,13 +259,48 @@ def test_plan_page_names_conflicts_and_repairs_of_an_infeasible_plan(visit: Visi
     visit.keep("plan-infeasible")
 
 
-@pytest.mark.parametrize("path", ["/", "/machine/L2-press", "/alerts", "/plan"])
+@pytest.mark.parametrize("path", ["/", "/machine/L2-press", "/alerts", "/plan", "/ledger"])
 def test_no_page_is_wider_than_a_tablet(visit: Visit, path: str) -> None:
     visit.page.set_viewport_size({"width": 820, "height": 1180})
     page = visit.open(path)
     expect(page.locator(".live")).to_contain_text("old")
     assert page.evaluate("document.documentElement.scrollWidth") <= 820
     visit.keep(f"tablet-{path.split('/')[1] or 'plant'}")
+
+
+def test_ledger_page_shows_the_account_and_says_when_it_does_not_balance(visit: Visit, served: Served) -> None:
+    records = open_records(served.site)
+    away = {"connected": False, "broker_trouble": "Cannot reach the broker at east:1883 (refused).", "broker": "east:1"}
+    durable = {"bins": [1], "bounds_s": [], "sum_s": 0.05, "commit_sum_s": 0.01}
+    here = {"connected": True, "connected_for_s": 65.0, "broker": "127.0.0.1:18830", "durable": durable}
+    links = [{"link": "main", "received": 4_321, **here}, {"link": "east", "received": 0, **away}]
+    records.beat("ingest", pid=1, since=wall_now(), at=wall_now(), detail={"links": links})
+    page = visit.open("/ledger")
+    expect(page.get_by_role("region", name="Ledger")).to_contain_text("Balances")
+    account = page.get_by_role("table", name="The ledger by filter")
+    expect(account).to_contain_text(FILTER)
+    expect(account).to_contain_text("samples")
+    expect(page.get_by_role("table", name="Links to brokers")).to_contain_text("Connected65 s4\u202f321")
+    expect(page.locator("#main")).to_contain_text("Cannot reach the broker at east:1883")
+    (line,) = served.writer.ledger()
+    nothing = {"tables": {}, "filters": (FILTER,), "message_filter": np.zeros(0, dtype=np.int16)}
+    for missing, word in ((3, "Does not balance"), (0, "Balances")):
+        received = np.array([line.received + missing])
+        served.writer.write(Batch(run=served.run, received=received, in_flight=np.array([0]), **nothing))
+        expect(page.locator(".ledger-verdict")).to_contain_text(word)
+        if missing:
+            expect(page.locator(".trouble")).to_contain_text("3 messages were received and neither stored")
+            expect(account).to_contain_text("Uneven")
+            for width, dark in ((1440, False), (820, False), (820, True), (1440, True)):
+                page.set_viewport_size({"width": width, "height": 900})
+                page.evaluate(f"document.documentElement.dataset.theme = '{'dark' if dark else ''}'")
+                visit.keep(f"ledger-{width}{'-dark' if dark else ''}")
+            status, text = _text(f"{served.url}/metrics")
+            assert status == 200
+            assert "linewright_ledger_balanced 0" in text
+            assert 'linewright_ingest_link_up{link="east",broker="east:1"} 0' in text
+    expect(page.locator(".trouble")).to_have_count(0)
+    records.close()
 
 
 def test_theme_is_remembered_when_dark_is_chosen(visit: Visit) -> None:
@@ -299,8 +336,13 @@ def test_empty_site_says_what_is_missing_and_recovers(context: BrowserContext, t
         expect(page.locator("#main")).to_contain_text("No reading has arrived yet.")
         expect(page.locator("#main")).to_contain_text("Is the broker at 127.0.0.1:18830 publishing?")
         visit.keep("plant-empty")
-        for path, sentence in (("/alerts", "No alert is open."), ("/plan", "No plan has been made yet.")):
+        for path, sentence in (
+            ("/alerts", "No alert is open."),
+            ("/plan", "No plan has been made yet."),
+            ("/ledger", "Nothing"),
+        ):
             expect(visit.open(path).locator("#main")).to_contain_text(sentence)
+        expect(visit.open("/ledger").locator("#main")).to_contain_text("Nothing was received yet.")
         page = visit.open("/")
         with closing(open_writer(site.data, plant=site.plant, clock=clock)) as writer:
             seed.write_readings(site, writer, run=writer.begin_run((FILTER,)), instants=[seed.NOW])
@@ -350,6 +392,11 @@ def _read(url: str, **headers: str) -> tuple[int, dict[str, object]]:
     except HTTPError as error:
         with error:
             return error.code, {}
+
+
+def _text(url: str) -> tuple[int, str]:
+    with urlopen(url, timeout=10) as answer:
+        return answer.status, answer.read().decode()
 
 
 def _free_port() -> int:

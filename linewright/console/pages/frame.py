@@ -17,7 +17,7 @@ from linewright.console.words import Tone, moment, number
 
 log = logging.getLogger(__name__)
 
-PAGES = (("Plant", "/"), ("Alerts", "/alerts"), ("Plan", "/plan"))
+PAGES = (("Plant", "/"), ("Alerts", "/alerts"), ("Plan", "/plan"), ("Ledger", "/ledger"))
 BANNER_PAGE = "/"
 """Elsewhere the page itself is the evidence."""
 _BANNER_TONES = {"risk": Tone.BAD, "alert": Tone.BAD, "plan": Tone.INFO, "avoided": Tone.OK}
@@ -72,6 +72,7 @@ def page_frame(
     attribute(main, "id", "main")
     with main:
         trouble = Rebuilt(box("trouble-slot", role="alert"), _build_trouble)
+        alarms = Rebuilt(box("trouble-slot", role="alert"), _build_alarms)
         banner = Rebuilt(box("banner-slot"), _build_banner)
         yield listen
 
@@ -83,6 +84,8 @@ def page_frame(
             return
         seen["revision"] = console.feed.revision
         trouble.show(console.feed.snapshot.trouble)
+        ledger = console.feed.snapshot.ledger
+        alarms.show(() if ledger is None else ledger.problems)
         banner.show(console.feed.snapshot.banner if active == BANNER_PAGE else None)
         for listener in listeners:
             listener()
@@ -140,6 +143,12 @@ def _build_trouble(sentence: str) -> None:
         with box("trouble"):
             Text("strong", "Readings cannot be shown now. ")
             Text("span", f"{sentence.replace('`', '')} This page tries again every second.")
+
+
+def _build_alarms(sentences: tuple[str, ...]) -> None:
+    for sentence in sentences:
+        with box("trouble"):
+            Text("strong", sentence.replace("`", ""))
 
 
 def _build_banner(banner: Banner | None) -> None:
