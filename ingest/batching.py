@@ -64,19 +64,20 @@ class Batcher:
         observed_at_us: int | None,
         received_at_us: int,
         values: tuple[Value, ...],
+        told: Quality = Quality.GOOD,
     ) -> None:
-        """Add the reading of an open message.
+        """Add the reading of an open message, with what it `told` of its own quality.
 
         Without a device time it takes the time of reception, moved on by microseconds where the machine's last one was
         no earlier: readings that were read together must not overwrite each other.
         """
-        quality = Quality.GOOD
+        quality = told
         if observed_at_us is None:
             observed_at_us = max(received_at_us, self._stamps.get(machine, -1) + 1)
             self._stamps[machine] = observed_at_us
-            quality = Quality.NO_DEVICE_TIME
+            quality |= Quality.NO_DEVICE_TIME
         elif abs(observed_at_us - received_at_us) > self._skew_us:
-            quality = Quality.CLOCK_SKEW
+            quality |= Quality.CLOCK_SKEW
         columns = self._columns.get(machine_class)
         if columns is None:
             columns = self._columns[machine_class] = _Columns()

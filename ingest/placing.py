@@ -3,6 +3,7 @@
 from typing import Final
 
 from ingest.batching import Batcher
+from ingest.decode.contents import Hearing
 from ingest.decode.formats import contents_of
 from ingest.topics import Route, Unroutable
 from plant.signals import RejectionReason
@@ -20,6 +21,7 @@ def place(
     payload: bytes,
     received_at_us: int,
     max_payload_bytes: int,
+    hearing: Hearing = Hearing.LIVE,
 ) -> tuple[str, ...] | None:
     """Put an open message into a batch, whole or in part.
 
@@ -31,6 +33,7 @@ def place(
         payload: As it came.
         received_at_us: When it was read from the wire [µs UTC, plant clock].
         max_payload_bytes: Larger messages are not decoded [byte].
+        hearing: From the wire, or from quarantine.
 
     Returns:
         Fields that no signal is mapped to; `FOR_A_HANDLER` where nothing was placed.
@@ -59,7 +62,7 @@ def place(
         return ()
     if way.plan is None:
         return FOR_A_HANDLER
-    contents = contents_of(payload, plan=way.plan, machine=way.machine)
+    contents = contents_of(payload, plan=way.plan, machine=way.machine, heard_at_us=received_at_us, hearing=hearing)
     for reading in contents.readings:
         batcher.add(
             message,
@@ -68,6 +71,7 @@ def place(
             observed_at_us=reading.observed_at_us,
             received_at_us=received_at_us,
             values=reading.values,
+            told=reading.quality,
         )
     if contents.fault is not None:
         reject(*contents.fault)

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 import msgspec
 
 from ingest.batching import Batcher
+from ingest.decode.contents import Hearing
 from ingest.placing import FOR_A_HANDLER, place
 from ingest.settings import MappingSettings
 from ingest.spool import Answer, Request, Spool, Task
@@ -75,6 +76,7 @@ class Rework:
         *,
         quarantine: Quarantine,
         router: Router,
+        labels: Sequence[str],
         sides: Mapping[str, SideHandler],
         batcher: Batcher,
         sink: Callable[[Batch], Receipt],
@@ -88,6 +90,7 @@ class Rework:
             spool: Where requests come.
             quarantine: Where the messages are.
             router: What their topics mean now.
+            labels: The ledger's keys, in the order of the router's filters.
             sides: Handlers of topics that are no readings, by filter.
             batcher: An empty one of its own, apart from that of the messages on their first way.
             sink: Keeps a batch and takes the messages in `Batch.released` out of quarantine, in one transaction.
@@ -96,6 +99,7 @@ class Rework:
             max_payload_bytes: As for messages on their first way [byte].
         """
         self._spool, self._quarantine, self._router, self._sides = spool, quarantine, router, sides
+        self._labels = tuple(labels)
         self._batcher, self._sink, self._run, self._mappings = batcher, sink, run, mappings
         self._max_payload_bytes = max_payload_bytes
         self._started_us = time.time_ns() // 1_000
@@ -163,8 +167,8 @@ class Rework:
                 missing += 1
                 continue
             released.append(number)
-            if message.run == self._run and message.filter in self._router.filters:
-                counts[self._router.filters.index(message.filter)] -= 1
+            if message.run == self._run and message.filter in self._labels:
+                counts[self._labels.index(message.filter)] -= 1
             self._place(message, counts)
         if released:
             batch = self._batcher.take(counts, in_flight=in_flight())
@@ -190,6 +194,7 @@ class Rework:
             payload=message.payload,
             received_at_us=message.received_at_us,
             max_payload_bytes=self._max_payload_bytes,
+            hearing=Hearing.AGAIN,
         )
         if unknown is not FOR_A_HANDLER:
             return

@@ -2,10 +2,11 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from ingest.sparkplug.settings import SparkplugSettings, topic_faults
 from ingest.templates import name_faults, template_faults
 from plant.quantities import UNITS
 
@@ -194,6 +195,28 @@ class BrokerSettings(_Settings):
         return (self, *copies)
 
 
+MAIN: Final = "main"
+"""How the broker of the section [broker] is called beside others."""
+
+
+class NamedBroker(BrokerSettings):
+    """A further broker, beside that of [broker]."""
+
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_-]*$",
+        max_length=40,
+        description="What mappings, ledger and status call it: lower-case letters, digits, `_` and `-`.",
+    )
+
+    @model_validator(mode="after")
+    def _further(self) -> Self:
+        if self.name == MAIN:
+            raise ValueError(f"name {MAIN!r} means the broker of the section [broker]; choose another")
+        if self.embedded:
+            raise ValueError("embedded belongs to [broker]; a further broker is one that runs elsewhere")
+        return self
+
+
 class MessageFormat(StrEnum):
     """How messages are written."""
 
@@ -205,6 +228,8 @@ class MessageFormat(StrEnum):
     """InfluxDB line protocol; the machine may be named by the lines' tags."""
     OPCUA = "opcua"
     """OPC UA PubSub data messages in JSON."""
+    SPARKPLUG = "sparkplug"
+    """Sparkplug B; the ingestor is then its host, on a connection of its own."""
 
 
 class MappingSettings(_Settings):
@@ -212,7 +237,8 @@ class MappingSettings(_Settings):
 
     format: MessageFormat = Field(
         default=MessageFormat.JSON,
-        description="json, uns (one tag per topic), line (InfluxDB line protocol) or opcua (OPC UA PubSub in JSON).",
+        description="json, uns (one tag per topic), line (InfluxDB line protocol), opcua (OPC UA PubSub in JSON) or "
+        "sparkplug (Sparkplug B).",
     )
     topic: str = Field(
         default="{enterprise}/{site}/{area}/{line}/{machine}/telemetry",
@@ -224,7 +250,16 @@ class MappingSettings(_Settings):
         default="{machine}",
         min_length=1,
         description="The machine's name made of placeholders, e.g. `{line}-{machine}`, or a fixed name. What the topic "
-        "does not hold is looked up in the message: with `line` its tags, with `opcua` {publisher}, {group}, {writer}.",
+        "does not hold is looked up in the message: with `line` its tags, with `opcua` {publisher}, {group}, {writer}, "
+        "with `sparkplug` {group}, {node}, {device} and {folder}, what stands before the last `/` of a metric's name.",
+    )
+    machines: dict[str, str] = Field(
+        default_factory=dict,
+        description="With sparkplug: `node` or `node/device` (or `group/node/device`) = machine, where `machine` does "
+        'not fit; "" where it is not to be kept.',
+    )
+    broker: str = Field(
+        default=MAIN, description="Where the messages are: `main` for [broker], or a name of [[ingest.brokers]]."
     )
     machine_class: str = Field(
         default="", description="Only machines of this class; empty: each machine with its own class."
@@ -251,7 +286,8 @@ class MappingSettings(_Settings):
         default_factory=dict,
         description="Signal = path in the message, where they differ: `motor.current`, or a "
         "JSON pointer (`/motor/current.rms`); with uns the tag (`motor/current`), with line the field key "
-        "(`current` or `motor.current` with its measurement), with opcua the field's name.",
+        "(`current` or `motor.current` with its measurement), with opcua the field's name, "
+        "with sparkplug the metric's.",
     )
     units: dict[str, MappedUnit] = Field(
         default_factory=dict, description="Signal = unit of the message, where it is not the canonical one."
@@ -269,14 +305,23 @@ class MappingSettings(_Settings):
     @model_validator(mode="before")
     @classmethod
     def _usual_time(cls, given: Any) -> Any:
-        """The line protocol counts nanoseconds unless told otherwise."""
+        """The line protocol counts nanoseconds unless told otherwise; Sparkplug's topics are its own."""
         if isinstance(given, dict) and given.get("format") == MessageFormat.LINE:
             return {"time_unit": TimeUnit.NS, **given}
+        if isinstance(given, dict) and given.get("format") == MessageFormat.SPARKPLUG:
+            return {"topic": "spBv1.0/+/#", "machine": "{device}", **given}
         return given
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        faults = [*template_faults(self.topic), *self._format_faults()]
+        if self.format is MessageFormat.SPARKPLUG:
+            faults = topic_faults(self.topic, self.machine)
+        else:
+            faults = [*template_faults(self.topic), *self._format_faults()]
+        if self.machines and self.format is not MessageFormat.SPARKPLUG:
+            faults.append("machines belongs to format `sparkplug`; remove it, or set format = 'sparkplug'")
+        if self.topic.startswith("spBv1.0/") and self.format is not MessageFormat.SPARKPLUG:
+            faults.append(f"topic {self.topic!r} is Sparkplug's; set format = 'sparkplug'")
         if self.time_unit is TimeUnit.NONE:
             if "time_field" in self.model_fields_set and self.time_field:
                 faults.append("time_unit is `none` but time_field is set: state the unit, or leave time_field empty")
@@ -317,6 +362,13 @@ class IngestSettings(_Settings):
         default_factory=lambda: (MappingSettings(),),
         min_length=1,
         description="One per kind of topic; the first that fits a message decodes it.",
+    )
+    sparkplug: SparkplugSettings = Field(
+        default_factory=SparkplugSettings, description="The Sparkplug host, where a mapping has that format."
+    )
+    brokers: tuple[NamedBroker, ...] = Field(
+        default=(),
+        description="Further brokers to take messages from, each on a link of its own. Plans and alerts go to [broker].",
     )
     batch_max_messages: int = Field(
         default=10_000, ge=1, le=60_000, description="A batch is committed at this many messages; bounds memory."
@@ -363,4 +415,26 @@ class IngestSettings(_Settings):
     def _sound(self) -> Self:
         if self.batch_settle_s > self.batch_max_age_s:
             raise ValueError("batch_settle_s is above batch_max_age_s, so it would never act; lower it")
+        names = [each.name for each in self.brokers]
+        faults = [f"two brokers are named {name!r}" for name in dict.fromkeys(names) if names.count(name) > 1]
+        used = {mapping.broker for mapping in self.mappings}
+        faults += [
+            f"a mapping names the broker {name!r}, which [[ingest.brokers]] does not have"
+            for name in sorted(used - {MAIN, *names})
+        ]
+        faults += [f"no mapping takes messages from the broker {name!r}" for name in names if name not in used]
+        sessions: dict[tuple[str, str], str] = {}
+        for each in self.brokers:
+            other = sessions.setdefault((each.address, each.client_id), each.name)
+            if other != each.name:
+                faults.append(
+                    f"the brokers {other!r} and {each.name!r} are one session ({each.client_id!r} at {each.address}): "
+                    "each would push the other out; give them different client ids"
+                )
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
+
+    def of_broker(self, name: str) -> Self:
+        """The same with only the mappings of one broker."""
+        return self.model_copy(update={"mappings": tuple(each for each in self.mappings if each.broker == name)})

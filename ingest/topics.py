@@ -13,6 +13,11 @@ from ingest.decode.series import MetricsPlan, SeriesPlan
 from ingest.decode.uns import TagPlan
 from ingest.decode.values import MessageFault, split_path
 from ingest.settings import MappingSettings, MessageFormat, TimeUnit
+from ingest.sparkplug.decode import plan_sparkplug
+from ingest.sparkplug.naming import Finder as MetricFinder
+from ingest.sparkplug.naming import Home, Passed, table_name
+from ingest.sparkplug.session import EdgeNodes
+from ingest.sparkplug.settings import SparkplugSettings
 from ingest.templates import placeholders
 from plant.assets import Machine, MachineClass, Plant, SignalKind
 from plant.errors import ConfigError, Fault
@@ -58,9 +63,13 @@ class _Way(NamedTuple):
 class Router:
     """Finds the machine and the decoding of a topic; remembers the answers."""
 
-    def __init__(self, *, filters: tuple[str, ...], ways: tuple[_Way, ...], plant: Plant) -> None:
+    def __init__(
+        self, *, filters: tuple[str, ...], ways: tuple[_Way, ...], plant: Plant, sparkplug: SparkplugSettings
+    ) -> None:
         self.filters = filters
         """The ledger's keys: the filters to subscribe, then `NO_FILTER`."""
+        self.nodes = EdgeNodes(sparkplug)
+        """What is known of Sparkplug's edge nodes; decoding their messages keeps it."""
         self._ways = ways
         self._plant = plant
         self._certain = {"enterprise": plant.enterprise, "site": plant.site}
@@ -95,6 +104,11 @@ class Router:
             if way.mapping.format is MessageFormat.LINE:
                 find = self._finder(way, way.mapping, named)
                 return Route(way.filter, "", LinePlan(find=find, named=told, time_unit=way.mapping.time_unit))
+            if way.mapping.format is MessageFormat.SPARKPLUG:
+                found = plan_sparkplug(levels, nodes=self.nodes, find=self._metric_finder(levels))
+                if isinstance(found, MessageFault):
+                    return Unroutable(way.filter, found)
+                return Route(way.filter, "", found)
             if way.mapping.format is MessageFormat.OPCUA:
                 return Route(way.filter, "", PubSubPlan(find=self._finder(way, way.mapping, named), named=told))
             machine = self._machine(way, way.mapping.machine.format_map(told), named)
@@ -131,6 +145,42 @@ class Router:
 
         return find
 
+    def _metric_finder(self, levels: Sequence[str]) -> MetricFinder:
+        """Finds the machine of a Sparkplug metric: of the mappings that fit its topic the first that has one."""
+        ways = [
+            (way, way.mapping, named)
+            for way in self._ways
+            if way.mapping is not None and way.mapping.format is MessageFormat.SPARKPLUG
+            if (named := match(way.pattern, levels)) is not None
+        ]
+
+        def find(told: Mapping[str, str]) -> Home | Passed | MessageFault:
+            answers = [self._home(way, mapping, named, told) for way, mapping, named in ways]
+            homes = (answer for answer in answers if isinstance(answer, Home) or answer is Passed.UNWANTED)
+            return next(homes, answers[0])
+
+        return find
+
+    def _home(
+        self, way: _Way, mapping: MappingSettings, named: dict[str, str], told: Mapping[str, str]
+    ) -> Home | Passed | MessageFault:
+        wanted = placeholders(mapping.machine)
+        name = table_name(mapping.machines, told)
+        by_folder = name is None and "folder" in wanted
+        if name == "":
+            return Passed.UNWANTED
+        if name is None:
+            known = self._certain | named | dict(told)
+            if any(not known.get(each) for each in wanted):
+                return Passed.UNTOLD
+            name = mapping.machine.format_map(known)
+        machine = self._machine(way, name, {key: level for key, level in named.items() if key in ("line", "area")})
+        if isinstance(machine, MessageFault):
+            return machine
+        plan = way.plans[machine.machine_class]
+        assert isinstance(plan, NamedPlan)
+        return Home(Found(machine.name, plan), by_folder)
+
     def _machine(self, way: _Way, name: str, named: dict[str, str]) -> Machine | MessageFault:
         machine = self._plant.machine_index.get(name)
         problem = self._misplaced(machine, named) if machine else self._unknown(name)
@@ -159,13 +209,20 @@ class Router:
         return f"no machine is named {name[:60]!r}; {hint} Add it to the plant's lines, or correct the topic"
 
 
-def compile_router(mappings: Sequence[MappingSettings], *, plant: Plant, side_filters: Sequence[str] = ()) -> Router:
+def compile_router(
+    mappings: Sequence[MappingSettings],
+    *,
+    plant: Plant,
+    side_filters: Sequence[str] = (),
+    sparkplug: SparkplugSettings | None = None,
+) -> Router:
     """Make mappings ready for a plant.
 
     Args:
         mappings: In order; the first that fits a topic and its machine's class decodes it.
         plant: The machines and their signals.
         side_filters: Further filters, whose messages are no readings.
+        sparkplug: The host's, for mappings of its format.
 
     Raises:
         ConfigError: Mappings that do not fit the plant, all faults at once.
@@ -188,7 +245,9 @@ def compile_router(mappings: Sequence[MappingSettings], *, plant: Plant, side_fi
     sides = [_Way(len(filters) + index, tuple(side.split("/")), None, {}) for index, side in enumerate(side_filters)]
     filters += side_filters
     ways = [*sides, *ways]
-    return Router(filters=(*filters, NO_FILTER), ways=tuple(ways), plant=plant)
+    return Router(
+        filters=(*filters, NO_FILTER), ways=tuple(ways), plant=plant, sparkplug=sparkplug or SparkplugSettings()
+    )
 
 
 def ledger_filters(
@@ -277,6 +336,13 @@ def _faults(mapping: MappingSettings, plant: Plant, classes: Sequence[MachineCla
             for name in table
             if classes and name not in signals
         ]
+    faults += [
+        Fault(
+            where=f"{where}.machines.{source}", found=repr(name), expected="name a machine of the plant, or leave empty"
+        )
+        for source, name in mapping.machines.items()
+        if name and name not in plant.machine_index
+    ]
     for name, unit in mapping.units.items():
         signal = signals.get(name)
         if signal is not None and UNITS[unit][0] is not signal.quantity:

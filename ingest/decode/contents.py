@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from ingest.decode.values import (
@@ -16,7 +17,16 @@ from ingest.decode.values import (
 )
 from ingest.settings import MappingSettings, TimeUnit
 from plant.assets import MachineClass
-from plant.signals import RejectionReason
+from plant.signals import Quality, RejectionReason
+
+
+class Hearing(StrEnum):
+    """Whence a message comes."""
+
+    LIVE = "live"
+    """From the wire, in the order of arrival."""
+    AGAIN = "again"
+    """From quarantine: what it says of the present is over."""
 
 
 class Reading(NamedTuple):
@@ -28,6 +38,8 @@ class Reading(NamedTuple):
     """Device time [µs UTC]; None: the message carries none."""
     values: tuple[Value, ...]
     """One per signal of the class, in its order, in canonical units; None: not reported."""
+    quality: Quality = Quality.GOOD
+    """What the message says of all these values."""
 
 
 class Contents(NamedTuple):

@@ -13,6 +13,7 @@ from analytics.settings import AlarmPolicy
 from ingest.settings import TlsSettings
 from ingest.simulator.canonical import demo_facts
 from ingest.simulator.settings import SimulatorSettings, WornSettings
+from ingest.sparkplug.settings import SparkplugSettings
 from linewright.settings import production
 from linewright.settings.plant import ClassPart, LinePart, MachinePart, SignalPart
 from linewright.settings.site import SECTIONS, Site, load
@@ -99,13 +100,13 @@ def test_deployed_configuration_shows_every_field() -> None:
     text = (DEPLOY / "linewright.toml").read_text()
     parts = [
         *SECTIONS.values(),
-        *(SignalPart, ClassPart, LinePart, MachinePart, TlsSettings, WornSettings, MachinePart),
+        *(SignalPart, ClassPart, LinePart, MachinePart, TlsSettings, WornSettings, SparkplugSettings),
         *(production.ProductPart, production.CapabilityPart, production.OrderPart, production.ShiftPart),
         *(production.ClosurePart, production.BandPart, type(load(DEPLOY / "linewright.toml", {}).ingest.mappings[0])),
     ]
     secrets = {"password", "secret", "token"}  # never in a file
     tables = {"tls", "worn", "mappings", "signals", "classes", "lines", "machines", "products", "capabilities"}
-    tables |= {"orders", "shifts", "closures", "bands"}
+    tables |= {"orders", "shifts", "closures", "bands", "sparkplug"}
     for part in parts:
         for name, field in part.model_fields.items():
             key = field.alias or name
