@@ -28,6 +28,7 @@ from linewright.planning import BANNER_NOTE
 from linewright.production import book_production, seed_records
 from linewright.settings.site import Site
 from linewright.watching import watch_ledger
+from linewright.work_orders import keep_work_orders
 from plant.errors import Unavailable
 from store.contract import ReadingStore
 from store.records import Records
@@ -134,8 +135,9 @@ def schedule(work: Work) -> None:
 
 
 def assess_job(work: Work) -> None:
-    """Assess every machine; an alert that opens asks for a plan at once."""
+    """Assess every machine; an alert that opens asks for work and for a plan at once."""
     opened = assess_plant(work.judge, now=work.now())
+    keep_work_orders(work.records, plant=work.site.plant, now=work.now())
     if opened:
         want_plan(work, reason=f"alert {opened[0].number}")
     _note_done(work, "assess")

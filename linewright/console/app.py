@@ -16,6 +16,7 @@ from nicegui import app as nicegui_app
 from nicegui import ui
 
 from linewright.account import account_of
+from linewright.api import work_orders
 from linewright.api.metrics import metrics_text
 from linewright.api.routes import router
 from linewright.console.context import Console
@@ -89,6 +90,7 @@ def build(site: Site, *, stop: threading.Event | None = None) -> FastAPI:
     application.add_middleware(Guard, loopback_only=is_loopback(site.console.host))
     application.mount("/assets", StaticFiles(directory=ASSETS))
     application.include_router(_api(console))
+    application.include_router(work_orders.router(site=site, on_records=console.source.on_records))
     _pages(console)
     version = hashlib.sha256((ASSETS / "console.css").read_bytes()).hexdigest()[:12]
     ui.add_head_html(f'<link rel="stylesheet" href="/assets/console.css?v={version}">', shared=True)

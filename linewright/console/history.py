@@ -14,6 +14,7 @@ from linewright.console.views.machine_view import (
 )
 from linewright.settings.site import Site
 from plant.risks import Risk
+from plant.work_orders import WorkOrder
 from store.books.entries import Renewal
 from store.embedded.reader import EmbeddedReader
 from store.records import Records
@@ -30,6 +31,8 @@ class MachineHistory:
     risks: tuple[Risk, ...]
     renewals: tuple[Renewal, ...]
     """Maintenance events, the newest first."""
+    work_orders: tuple[WorkOrder, ...]
+    """The newest first."""
 
 
 def read_history(
@@ -47,4 +50,5 @@ def read_history(
         segments=state_segments(window, plant=site.plant),
         risks=tuple(records.risk_history(machine, start=now - span.length, end=now)),
         renewals=tuple(reversed(records.maintenance(machine)))[:20],
+        work_orders=records.work_orders(machine=machine, limit=10),
     )

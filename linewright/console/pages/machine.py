@@ -24,12 +24,14 @@ from linewright.console.pages.parts import (
     tone_of,
     width,
 )
+from linewright.console.pages.work_orders import work_orders_table
 from linewright.console.views.alert_view import AlertCard, alert_card
 from linewright.console.views.machine_view import RANGES, RiskView, Segment, SignalSeries, risk_view
 from linewright.console.views.plant_view import machine_tile, risk_mark
 from linewright.console.words import Mark, Tone, moment
 from plant.assets import Machine
 from plant.errors import Unavailable
+from plant.work_orders import WorkOrder
 from store.books.entries import Renewal
 
 REFRESH_S = 2.0
@@ -118,8 +120,11 @@ class _MachinePage:
                 self.loading = Text("p", "Reading the history…", "note")
 
     def build_past(self) -> None:
-        """Earlier alerts and maintenance of the machine."""
+        """Work orders, earlier alerts and maintenance of the machine."""
         with box("machine-past"):
+            with panel("Work orders"):
+                self.work_orders = Rebuilt(box("slot"), self._build_work_orders)
+                self.work_orders.show(())
             with panel("Alert history"):
                 self.past_alerts = Rebuilt(box("slot"), self._build_past_alerts)
             with panel("Maintenance"):
@@ -176,6 +181,7 @@ class _MachinePage:
         self.strip_legend.show(_legend(history.segments))
         draw(self.risk_history, self._risk_history(history))
         self.renewals.show(history.renewals)
+        self.work_orders.show(history.work_orders)
         for series in history.series:
             options = signal_chart(
                 series,
@@ -256,6 +262,9 @@ class _MachinePage:
                     width(box("bar-fill", tag="span"), share)
                 Text("span", text, "evidence-share")
         Text("p", f"Model {view.model}", "note model")
+
+    def _build_work_orders(self, orders: tuple[WorkOrder, ...]) -> None:
+        work_orders_table(self.console, self.person, orders)
 
     def _build_past_alerts(self, cards: tuple[AlertCard, ...]) -> None:
         if not cards:
