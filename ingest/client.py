@@ -5,6 +5,7 @@ import random
 import socket
 import ssl
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any, Final, Literal
 
 from paho.mqtt.client import Client
@@ -22,14 +23,25 @@ log = logging.getLogger(__name__)
 _PROTOCOLS: Final = {Protocol.V311: MQTTProtocolVersion.MQTTv311, Protocol.V5: MQTTProtocolVersion.MQTTv5}
 
 
-def session_client(broker: BrokerSettings, *, on_publishes: Callable[[Publishes], None]) -> Client:
-    """A client whose session the broker keeps while it is away, and that acknowledges only when told to.
+class Session(StrEnum):
+    """What the broker does for a client that is away."""
+
+    KEPT = "kept"
+    """It keeps the client's messages."""
+    CLEAN = "clean"
+    """It forgets the client, as Sparkplug wants it for its hosts."""
+
+
+def session_client(
+    broker: BrokerSettings, *, on_publishes: Callable[[Publishes], None], session: Session = Session.KEPT
+) -> Client:
+    """A client that acknowledges only when told to, and whose session the broker keeps while it is away, or not.
 
     It reads in bulk and calls `on_publishes`, or is paho's own where the settings say so or its version is another.
     """
     options: dict[str, Any] = {
         "client_id": broker.client_id,
-        "clean_session": None if broker.protocol is Protocol.V5 else False,
+        "clean_session": None if broker.protocol is Protocol.V5 else session is Session.CLEAN,
         "protocol": _PROTOCOLS[broker.protocol],
         "transport": _transport(broker),
         "manual_ack": True,
@@ -62,12 +74,12 @@ def passing_client(broker: BrokerSettings, *, client_id: str, window: int) -> Cl
     return client
 
 
-def session_properties(broker: BrokerSettings) -> Properties | None:
+def session_properties(broker: BrokerSettings, *, session: Session = Session.KEPT) -> Properties | None:
     """What MQTT 5 lets a client ask of its session; None for 3.1.1."""
     if broker.protocol is not Protocol.V5:
         return None
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = broker.session_expiry_s
+    properties.SessionExpiryInterval = broker.session_expiry_s if session is Session.KEPT else 0
     properties.ReceiveMaximum = broker.receive_maximum
     return properties
 

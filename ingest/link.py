@@ -1,4 +1,4 @@
-"""The ingestor's connection: one thread, a kept session, acknowledgements only when told to."""
+"""The ingestor's connection: one thread, acknowledgements only when told to, a session kept or (Sparkplug) clean."""
 
 import contextlib
 import logging
@@ -8,15 +8,16 @@ import select
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from ingest.client import Backoff, cannot_reach, explain, session_client, session_properties, span
-from ingest.settings import BrokerSettings, Protocol
+from ingest.client import Backoff, Session, cannot_reach, explain, session_client, session_properties, span
+from ingest.settings import BrokerSettings
+from ingest.settings import Protocol as Mqtt
 from ingest.wire import BulkClient, Publishes
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,28 @@ class Token(NamedTuple):
     qos: int
 
 
+class Outgoing(NamedTuple):
+    """A message to publish."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+
+
+class Presence(Protocol):
+    """Who is announced at the broker, in a session that is clean each time."""
+
+    def will(self) -> Outgoing | None:
+        """What the broker publishes when the next connection is lost."""
+
+    def greeting(self) -> Sequence[Outgoing]:
+        """What is published on each new connection, once subscribed."""
+
+    def goodbye(self) -> Sequence[Outgoing]:
+        """What is published before leaving."""
+
+
 class Link:
     """Connects, reconnects with jittered waits, reads and acknowledges; everything happens inside its methods' calls.
 
@@ -50,8 +73,16 @@ class Link:
         subscriptions: Sequence[str],
         on_publishes: Callable[[Publishes], None],
         randomness: random.Random,
+        presence: Presence | None = None,
     ) -> None:
         """Prepare without connecting.
+
+        Args:
+            broker: Where to connect.
+            subscriptions: Topic filters.
+            on_publishes: Receives what was read.
+            randomness: Jitter of waits.
+            presence: Announced while connected, the session then being clean; None: the session is kept.
 
         Raises:
             ConfigError: Password or TLS files that cannot be used.
@@ -62,11 +93,9 @@ class Link:
         share = f"$share/{broker.shared_group}/" if broker.shared_group else ""
         self._subscriptions = tuple(share + each for each in subscriptions)
         self._deliver = on_publishes
-        self._client: Client = session_client(broker, on_publishes=self._on_publishes)
-        self._client.on_connect = self._on_connect
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_subscribe = self._on_subscribe
-        self._client.on_message = self._on_message
+        self._presence = presence
+        self._session = Session.KEPT if presence is None else Session.CLEAN
+        self._client = self._new_client()
         self._randomness = randomness
         self._backoff = Backoff(
             minimum_s=broker.reconnect_min_s, maximum_s=broker.reconnect_max_s, randomness=randomness
@@ -106,8 +135,13 @@ class Link:
         try:
             here = self._here
             options: dict[str, Any] = {}
-            if here.protocol is Protocol.V5:
-                options = {"clean_start": False, "properties": session_properties(here)}
+            if here.protocol is Mqtt.V5:
+                clean = self._session is Session.CLEAN
+                options = {"clean_start": clean, "properties": session_properties(here, session=self._session)}
+            if self._presence is not None:
+                self._client = self._new_client()  # what the last one had not sent yet is void
+                if (will := self._presence.will()) is not None:
+                    self._client.will_set(will.topic, will.payload, qos=will.qos, retain=will.retain)
             self._client.connect(here.host, here.port, here.keepalive_s, **options)
         except (OSError, UnicodeError) as error:
             self._gone(explain(error))
@@ -160,6 +194,12 @@ class Link:
                 if mid:
                     self._client.ack(mid, token.qos)
 
+    def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Send messages on the present connection; without one they are void."""
+        if self.connected:
+            for topic, payload, qos, retain in messages:
+                self._client.publish(topic, payload, qos=qos, retain=retain)
+
     def take_tokens(self) -> tuple[Token, ...]:
         """What acknowledges all messages read since the last call."""
         taken, self._tokens = tuple(self._tokens), []
@@ -172,6 +212,8 @@ class Link:
         last: socket.socket | None = None
         if self.connected and (sock := self._client.socket()) is not None:
             last = socket.socket(fileno=os.dup(sock.fileno()))
+            if self._presence is not None:
+                self.publish(self._presence.goodbye())
             self._client.disconnect()
         while (sock := self._client.socket()) is not None and time.monotonic() < deadline:
             if not self._client.want_write():
@@ -182,6 +224,14 @@ class Link:
         self._shut()
         if last is not None:
             _drain(last, deadline=deadline)
+
+    def _new_client(self) -> Client:
+        client = session_client(self._broker, on_publishes=self._on_publishes, session=self._session)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        return client
 
     def _on_publishes(self, found: Publishes) -> None:
         self._arrived += len(found.mids)
@@ -214,10 +264,12 @@ class Link:
             _, mid = client.subscribe([(each, 1) for each in self._subscriptions])
             if mid is not None:
                 self._asked[mid] = self._subscriptions
+        if self._presence is not None:
+            self.publish(self._presence.greeting())
         away = {} if self._away_since is None else {"away_s": round(now - self._away_since, 1)}
         log.info("broker_connected", extra={"broker": self.address, "session_kept": flags.session_present, **away})
         self._away_said, self._away_since = False, None
-        if had_session and not flags.session_present:
+        if had_session and not flags.session_present and self._session is Session.KEPT:
             log.warning("session_lost", extra={"broker": self.address, "detail": _SESSION_LOST})
 
     def _on_subscribe(

@@ -115,6 +115,7 @@ def _birth(
         node.forget_aliases(plan.device)
         device.names, device.state = names, NodeState.ONLINE
         device.machines = _machines(names.values())
+        plan.nodes.births += 1
         for alias, target in given:
             node.give_alias(alias, target, device=plan.device)
     contents = _readings(message, nodes=plan.nodes, node=node, names=names, aliases={}, what=plan.kind)

@@ -275,6 +275,8 @@ class EdgeNodes:
         """Metrics kept that their edge node sent late."""
         self.nulls = 0
         """Metrics without a value."""
+        self.births = 0
+        """Births heard, of edge nodes and devices."""
 
     def __iter__(self) -> Iterator[EdgeNode]:
         return iter(list(self.nodes.values()))
