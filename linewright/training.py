@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from linewright.pipeline import LOOKBACK
 from linewright.settings.site import Site
 from linewright.wiring import open_records, open_store
 from plant.assets import MachineClass, SignalRole
+from store.books.entries import ModelUse
 from store.contract import ReadingStore
 from store.records import Records
 
@@ -72,6 +74,7 @@ def train_lives(site: Site, lives: Mapping[str, Sequence[Life]], *, progress: Pr
             continue
         saved = registry.save_model(model, folder=_folder(site), created_at=site.clock.now())
         registry.promote(name, version=saved.version, folder=_folder(site))
+        _note_use(site, name, how="trained", by="training")
         sentences.append(f"{name}: {saved.version} is current, {_measured(saved.metrics)}.")
     return sentences
 
@@ -87,18 +90,46 @@ def describe_models(site: Site) -> list[str]:
     return lines or ["No model is registered yet. Train one with `linewright model train`."]
 
 
-def promote_version(site: Site, *, machine_class: str, version: str) -> str:
+def describe_uses(site: Site) -> list[str]:
+    """A line per time that a version was put in use, newest first: when, how and by whom."""
+    with closing(open_records(site)) as records:
+        uses = records.model_uses()
+    return [
+        f"{use.at:%Y-%m-%d %H:%M}Z  {use.machine_class:<12} {use.version}  {use.how.replace('_', ' ')} by {use.by}"
+        for use in uses
+    ] or ["No model has been put in use yet. Train one with `linewright model train`."]
+
+
+def promote_version(site: Site, *, machine_class: str, version: str, by: str) -> str:
     """Make a version current; a sentence for the terminal. Raises ConfigError where it does not load."""
     registry.promote(machine_class, version=version, folder=_folder(site))
+    _note_use(site, machine_class, how="promoted", by=by)
     return f"{machine_class}: {version} is current; the work role takes it at its next look."
 
 
-def roll_back(site: Site, *, machine_class: str) -> str:
+def roll_back(site: Site, *, machine_class: str, by: str) -> str:
     """Make the version before the current one current; a sentence for the terminal."""
     version = registry.rollback(machine_class, folder=_folder(site))
     if version is None:
         return f"{machine_class} has no earlier version to go back to."
+    _note_use(site, machine_class, how="rolled_back", by=by)
     return f"{machine_class}: {version} is current again."
+
+
+def _note_use(site: Site, machine_class: str, *, how: str, by: str) -> None:
+    """Keep in the records that the current version of a class was put in use."""
+    (now_used,) = (each for each in versions(_folder(site)) if each.current and each.machine_class == machine_class)
+    use = ModelUse(
+        machine_class=machine_class,
+        version=now_used.version,
+        at=site.clock.now(),
+        by=by,
+        how=how,
+        data_cut_off=now_used.data_cut_off,
+        metrics=dict(now_used.metrics),
+    )
+    with closing(open_records(site)) as records:
+        records.put_model_use(use)
 
 
 def _folder(site: Site) -> Path:

@@ -1,5 +1,6 @@
 """`linewright model ...`: train, score, evaluate, explain, list, promote, roll back."""
 
+import getpass
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -152,23 +153,39 @@ def list_versions(site: SiteOption = None) -> None:
 
 
 @app.command()
+def history(site: SiteOption = None) -> None:
+    """List which version was put in use when, how and by whom, newest first."""
+    from linewright.training import describe_uses
+
+    for line in describe_uses(load_site(site)):
+        typer.echo(line)
+
+
+@app.command()
 def promote(
     machine_class: Annotated[str, typer.Argument(help="Machine class.")],
     version: Annotated[str, typer.Argument(help="Version, as `linewright model list` shows it.")],
+    by: Annotated[str, typer.Option(help="Who does it; default: the user of this terminal.")] = "",
     site: SiteOption = None,
 ) -> None:
     """Make a registered version the current one."""
     from linewright.training import promote_version
 
-    typer.echo(promote_version(load_site(site), machine_class=machine_class, version=version))
+    typer.echo(
+        promote_version(load_site(site), machine_class=machine_class, version=version, by=by or getpass.getuser())
+    )
 
 
 @app.command()
-def rollback(machine_class: Annotated[str, typer.Argument(help="Machine class.")], site: SiteOption = None) -> None:
+def rollback(
+    machine_class: Annotated[str, typer.Argument(help="Machine class.")],
+    by: Annotated[str, typer.Option(help="Who does it; default: the user of this terminal.")] = "",
+    site: SiteOption = None,
+) -> None:
     """Make the version before the current one current again."""
     from linewright.training import roll_back
 
-    typer.echo(roll_back(load_site(site), machine_class=machine_class))
+    typer.echo(roll_back(load_site(site), machine_class=machine_class, by=by or getpass.getuser()))
 
 
 @contextmanager

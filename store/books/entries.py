@@ -89,5 +89,4 @@ class ModelUse:
     how: str
     """`trained`, `promoted` or `rolled_back`."""
     data_cut_off: datetime | None = None
-    data_hash: str = ""
     metrics: dict[str, float] = field(default_factory=dict)

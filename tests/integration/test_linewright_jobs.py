@@ -14,7 +14,7 @@ from linewright.production import BOOKED_NOTE, book_production, seed_records
 from linewright.settings.site import Site
 from linewright.settings.template import write_template
 from linewright.simulation import keep_history, make_history
-from linewright.training import train_site
+from linewright.training import describe_uses, train_site
 from linewright.wiring import keep_clock, open_records, open_site, open_store
 from optimizer.certify import recompute
 from optimizer.problem import facts_from_json
@@ -84,6 +84,10 @@ def test_machines_are_judged_by_their_mtbf_first_and_by_a_model_once_trained(
 
     sentences = train_site(plant_site, progress=lambda _share, _text: None, only="press")
     assert "is current" in sentences[0]
+    (use,) = records.model_uses("press")
+    assert (use.how, use.by) == ("trained", "training")
+    assert use.metrics["failures"] > 0
+    assert describe_uses(plant_site)[0].endswith(f"{use.version}  trained by training")
     assess_plant(judge, now=now)
     warm = {risk.machine: risk for risk in records.risks()}
     presses = [risk for name, risk in warm.items() if name.endswith("press")]
