@@ -193,7 +193,9 @@ def _told(problem: PlanningProblem, probe: _Probe, saves: float, down: float, up
     currency = facts.plant.currency
     labels = {line.name: line.label for line in facts.plant.lines}
     span = _span(problem, start, end)
-    far = f"holds for up to {up:,.2g} {probe.unit} more" if up < 1e6 else "holds for any amount more"
+    unit = "units" if probe.unit == "unit" else probe.unit
+    amount = f"{up:,.0f}" if up >= 10 else f"{up:.2g}"
+    far = f"holds for up to {amount} {unit} more" if up < 1e6 else "holds for any amount more"
     what = {
         Scarce.CAPACITY: f"1 more hour of {labels.get(probe.entity, probe.entity)} on {span}",
         Scarce.STOCK: f"1 more good unit of {probe.entity} on hand at the start",

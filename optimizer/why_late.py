@@ -73,9 +73,10 @@ def _supply(facts: PlanningFacts, worked_out: Account, order: Order, late: LateO
     stock = sum(s.quantity for s in facts.stock if s.product == order.product)
     where = ", ".join(f"{float(units):,.0f} on {line}" for line, units in sorted(made.items())) or "none made"
     asked = f"Order {order.number} asks for {order.quantity:,.0f} {order.product} by {local_time(facts, order.due_at)}"
+    missing = f"{amount(late.units_late)} are missing then"
     links = [
         Link(
-            sentence=f"{asked}; {amount(late.units_late)} are missing then. On hand: {stock:,.0f}; made by then: {where}.",
+            sentence=f"{asked}; {missing}. On hand: {stock:,.0f}; made by then: {where}.",
             hours=0.0,
             units=late.units_late,
         )

@@ -4,18 +4,16 @@ import getpass
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from linewright.cli import plan_questions
 from linewright.cli.site import SiteOption, load_site
-from plant.errors import ConfigError, Fault
 from plant.plans import SolveStatus
 
-if TYPE_CHECKING:
-    from optimizer.facts import PlanningFacts
-
 app = typer.Typer(no_args_is_help=True)
+plan_questions.register(app)
 
 
 @app.command()
@@ -60,13 +58,14 @@ def solve(
     import msgspec
 
     from linewright.pipeline import propose
+    from linewright.plan_cases import read_facts
     from linewright.plan_text import as_text
     from optimizer.facts import facts_schema
 
     if schema or file is None:
         typer.echo(json.dumps(facts_schema(), indent=2))
         return
-    facts = _read_facts(file)
+    facts = read_facts(file)
     policy = facts.policy
     limit_s = policy.time_limit_s if time_limit is None else time_limit
     facts = replace(facts, policy=replace(policy, time_limit_s=limit_s, gap=policy.gap if gap is None else gap))
@@ -167,18 +166,3 @@ def reject(
     typer.echo(outcome.sentence, err=not outcome.done)
     if not outcome.done:
         raise typer.Exit(1)
-
-
-def _read_facts(file: Path) -> "PlanningFacts":
-    """The facts of a JSON file. Raises ConfigError naming the field that does not fit."""
-    import msgspec
-
-    from optimizer.facts import facts_from_json
-
-    try:
-        return facts_from_json(file.read_bytes())
-    except OSError as error:
-        raise ConfigError((Fault(where=str(file), found=str(error.strerror), expected="a file to read."),)) from error
-    except msgspec.DecodeError as error:
-        expected = "planning facts as `linewright plan solve --schema` describes them."
-        raise ConfigError((Fault(where=str(file), found=str(error), expected=expected),)) from error
