@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from plant.signals import LastValue
+from plant.signals import LastValue, Quality
 from store.embedded.columns import TEXT, ClassColumns, as_numbers, as_text, machine_codes, packed, unpacked
 
 NEVER: Final = np.int64(-(2**63))
@@ -26,6 +26,8 @@ class Newest:
     texts: NDArray[np.object_]
     observed: NDArray[np.int64]
     received: NDArray[np.int64]
+    stale: NDArray[np.int64]
+    """When the source of a machine was last declared dead: what was received later is not stale. (machine,)"""
 
     def copy(self) -> "Newest":
         """As it is now; the machines may only grow."""
@@ -36,6 +38,7 @@ class Newest:
             texts=self.texts.copy(),
             observed=self.observed.copy(),
             received=self.received.copy(),
+            stale=self.stale.copy(),
         )
 
 
@@ -65,6 +68,11 @@ class LastValues:
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
         ends = np.append(starts[1:], len(order)) - 1
         places = self._places(newest, [names[code] for code in codes[order][starts]])
+        dead = (table["quality"].to_numpy() & np.uint8(Quality.STALE)) != 0
+        if dead.any():
+            newest.stale[places] = np.maximum(
+                newest.stale[places], _died_at(dead[order], received[order], order, starts)
+            )
         named = dict(zip(table.column_names, table.itercolumns(), strict=True))
         columns = {
             index: named[signal].combine_chunks()
@@ -118,7 +126,7 @@ class LastValues:
             known.update({machine: len(known) + index for index, machine in enumerate(unknown)})
             larger = _grown(newest, len(known) - len(newest.observed))
             newest.numbers, newest.texts = larger.numbers, larger.texts
-            newest.observed, newest.received = larger.observed, larger.received
+            newest.observed, newest.received, newest.stale = larger.observed, larger.received, larger.stale
         return np.array([known[machine] for machine in machines], dtype=np.int64)
 
     def _put(self, newest: Newest, value: LastValue) -> None:
@@ -133,6 +141,18 @@ class LastValues:
         else:
             newest.numbers[place, index] = value.value
         newest.observed[place, index], newest.received[place, index] = value.observed_at_us, value.received_at_us
+        if value.stale:
+            newest.stale[place] = max(newest.stale[place], value.received_at_us)
+
+
+def _died_at(
+    dead: NDArray[np.bool_], received: NDArray[np.int64], order: NDArray[np.int64], starts: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """When each machine's source died, `NEVER` where it did not; what came after it in one read counts as later."""
+    at = np.maximum.reduceat(np.where(dead, received, NEVER), starts)
+    died, lived = (np.maximum.reduceat(np.where(these, order, -1), starts) for these in (dead, ~dead))
+    again: NDArray[np.int64] = np.where((died >= 0) & (lived > died), at - 1, at)
+    return again
 
 
 def _take_all(
@@ -201,6 +221,7 @@ def persisted_form(values: Sequence[LastValue]) -> bytes:
                 .cast(TEXT),
                 "observed_at": pa.array([value.observed_at_us for value in values], pa.int64()),
                 "received_at": pa.array([value.received_at_us for value in values], pa.int64()),
+                "stale": pa.array([value.stale for value in values], pa.bool_()),
             }
         )
     )
@@ -238,6 +259,7 @@ def _table_of(newest: Newest) -> Any:
             "text": pa.DictionaryArray.from_arrays(pa.array(words, mask=~texts), encoded.dictionary),
             "observed_at": pa.array(newest.observed[machine, signal]),
             "received_at": pa.array(newest.received[machine, signal]),
+            "stale": pa.array(newest.stale[machine] >= newest.received[machine, signal]),
         }
     )
 
@@ -250,6 +272,7 @@ def _values_of(table: Any) -> list[LastValue]:
     numbers = table["number"].to_numpy().tolist()
     columns = (table[name].to_pylist() for name in ("machine", "signal", "text"))
     times = (table[name].to_numpy().tolist() for name in ("observed_at", "received_at"))
+    stale = table["stale"].to_pylist() if "stale" in table.column_names else [False] * len(numbers)
     return [
         LastValue(
             machine=machine,
@@ -257,8 +280,11 @@ def _values_of(table: Any) -> list[LastValue]:
             value=number if text is None else text,
             observed_at_us=observed_us,
             received_at_us=received_us,
+            stale=is_stale,
         )
-        for machine, signal, text, number, observed_us, received_us in zip(*columns, numbers, *times, strict=True)
+        for machine, signal, text, number, observed_us, received_us, is_stale in zip(
+            *columns, numbers, *times, stale, strict=True
+        )
     ]
 
 
@@ -269,6 +295,7 @@ def _nothing(columns: ClassColumns) -> Newest:
         texts=np.empty((0, len(columns.texts)), dtype=object),
         observed=np.empty((0, len(columns.signals)), dtype=np.int64),
         received=np.empty((0, len(columns.signals)), dtype=np.int64),
+        stale=np.empty(0, dtype=np.int64),
     )
 
 
@@ -282,6 +309,7 @@ def _grown(newest: Newest, by: int) -> Newest:
         texts=np.vstack([newest.texts, np.full((by, len(newest.columns.texts)), None, dtype=object)]),
         observed=np.vstack([newest.observed, np.full((by, signals), NEVER)]),
         received=np.vstack([newest.received, np.zeros((by, signals), dtype=np.int64)]),
+        stale=np.concatenate([newest.stale, np.full(by, NEVER)]),
     )
 
 
