@@ -10,7 +10,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ingest.batching import Batcher
@@ -19,7 +19,7 @@ from ingest.figures import Figures
 from ingest.intake import Intake
 from ingest.link import Link, Token
 from ingest.rework import Quarantine, Rework, SideHandler, fingerprint
-from ingest.settings import BrokerSettings, IngestSettings
+from ingest.settings import MAIN, BrokerSettings, IngestSettings
 from ingest.spool import Spool
 from ingest.topics import compile_router
 from ingest.wire import Publishes
@@ -36,6 +36,15 @@ STALLED_MESSAGES: Final = 20
 """Brokers commonly hand out 20 unacknowledged messages and then wait: with so many held and none coming, commit."""
 IDLE_S: Final = 0.25
 """Longest wait in one turn [s]; bounds how long a stop takes."""
+
+
+def labels(filters: Sequence[str], *, broker: str) -> tuple[str, ...]:
+    """The ledger's keys of a broker's filters: each by itself, with the broker's name where it is a further one.
+
+    >>> labels(("acme/+", "(no filter)"), broker="east")
+    ('east: acme/+', 'east: (no filter)')
+    """
+    return tuple(filters) if broker == MAIN else tuple(f"{broker}: {each}" for each in filters)
 
 
 class _Held(NamedTuple):
@@ -59,6 +68,7 @@ class Ingestor:
         sink: Sink,
         clock: PlantClock,
         run: str,
+        name: str = MAIN,
         side_topics: Mapping[str, SideHandler] | None = None,
         spool: Spool | None = None,
         quarantine: Quarantine | None = None,
@@ -73,6 +83,7 @@ class Ingestor:
             sink: Keeps batches; `store.write` fits.
             clock: Gives the time of reception.
             run: Identifier of this run in the ledger.
+            name: What the ledger calls the broker, where there are several.
             side_topics: Filter = handler, for messages that are no readings, such as orders.
             spool: Where replays from quarantine are asked for; None: nobody asks.
             quarantine: Of the store behind the sink; needed with `spool`.
@@ -92,9 +103,11 @@ class Ingestor:
             broker, subscriptions=self._router.subscriptions, on_publishes=self._on_publishes, randomness=chance
         )
         # the way of a message takes wall time, however fast the plant's clock runs
+        self.filters = labels(self._router.filters, broker=name)
+        """The ledger's keys, in the order of `Batch.received`."""
         skew_us = round(settings.clock_skew_limit_s * clock.speed * US_PER_S)
         self._intake = Intake(
-            Batcher(run=run, plant=plant, filters=self._router.filters, clock_skew_limit_us=skew_us),
+            Batcher(run=run, plant=plant, filters=self.filters, clock_skew_limit_us=skew_us),
             router=self._router,
             sides=self._sides,
             max_payload_bytes=broker.max_payload_bytes,
@@ -105,8 +118,9 @@ class Ingestor:
                 spool,
                 quarantine=quarantine,
                 router=self._router,
+                labels=self.filters,
                 sides=self._sides,
-                batcher=Batcher(run=run, plant=plant, filters=self._router.filters, clock_skew_limit_us=skew_us),
+                batcher=Batcher(run=run, plant=plant, filters=self.filters, clock_skew_limit_us=skew_us),
                 sink=sink,
                 run=run,
                 mappings=fingerprint(settings.mappings, plant=plant),
@@ -126,11 +140,6 @@ class Ingestor:
         self._kept_at = -1e9
         self._looked_at = 0.0
         self._most_held = 0
-
-    @property
-    def filters(self) -> tuple[str, ...]:
-        """The ledger's keys, in the order of `Batch.received`."""
-        return self._router.filters
 
     @property
     def state(self) -> dict[str, object]:

@@ -368,7 +368,8 @@ class IngestSettings(_Settings):
     )
     brokers: tuple[NamedBroker, ...] = Field(
         default=(),
-        description="Further brokers to take messages from, each on a link of its own. Plans and alerts go to [broker].",
+        description="Further brokers to take messages from, each on a link of its own; "
+        "plans and alerts go to [broker].",
     )
     batch_max_messages: int = Field(
         default=10_000, ge=1, le=60_000, description="A batch is committed at this many messages; bounds memory."

@@ -59,6 +59,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A sentence where something went wrong."""
 
 
+def together(answers: Sequence[Answer]) -> Answer:
+    """Answers to the parts of one request as one."""
+    names = ("stored", "duplicate", "quarantined", "dropped", "missing")
+    sums = {name: sum(getattr(answer, name) for answer in answers) for name in names}
+    return Answer(**sums, detail="; ".join(answer.detail for answer in answers if answer.detail))
+
+
 class Spool:
     """A folder of requests; any number of processes ask, one serves."""
 

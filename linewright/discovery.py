@@ -8,8 +8,10 @@ from contextlib import closing
 
 from ingest.discovery import propose
 from ingest.publisher import Publisher
+from ingest.settings import MAIN
 from ingest.survey import Survey
 from ingest.topics import compile_router
+from linewright.receiving import brokers_of
 from linewright.settings.site import Site
 from linewright.wiring import open_store
 from plant.errors import Unavailable
@@ -23,6 +25,7 @@ def discover(
     site: Site,
     *,
     topic_filter: str,
+    broker: str = MAIN,
     seconds: float,
     stop: threading.Event,
     announce: Callable[[str], None],
@@ -32,15 +35,19 @@ def discover(
     Args:
         site: The loaded configuration; nothing of it is changed.
         topic_filter: What to subscribe to, e.g. `#`.
+        broker: Which broker to listen to, by name.
         seconds: How long to listen [s of wall time]; 0: only the quarantine.
         stop: Ends the listening early.
         announce: Receives sentences for the person at the terminal.
 
     Raises:
-        Unavailable: The broker is not there.
+        Unavailable: The broker is not there, or there is none of that name.
     """
+    if (chosen := brokers_of(site).get(broker)) is None:
+        raise Unavailable(f"There is no broker {broker!r}; there are {', '.join(brokers_of(site))}.")
     sides = (site.topics.orders,)
-    survey = Survey(compile_router(site.ingest.mappings, plant=site.plant, side_filters=sides))
+    mappings = site.ingest.of_broker(broker).mappings
+    survey = Survey(compile_router(mappings, plant=site.plant, side_filters=sides))
     mutex = threading.Lock()
 
     def hear(topic: str, payload: bytes) -> None:
@@ -50,11 +57,11 @@ def discover(
 
     kept = _hear_quarantine(site, hear)
     if seconds:
-        publisher = Publisher(site.broker, client_id=f"{site.broker.client_id}-discover-{os.getpid()}")
+        publisher = Publisher(chosen, client_id=f"{chosen.client_id}-discover-{os.getpid()}")
         try:
             publisher.connect()
             publisher.subscribe(topic_filter, hear)
-            announce(f"Listening to {topic_filter} at {site.broker.address} for {seconds:.0f} s.")
+            announce(f"Listening to {topic_filter} at {chosen.address} for {seconds:.0f} s.")
             until = time.monotonic() + seconds
             while not stop.wait(0.1) and time.monotonic() < until:
                 pass
@@ -67,7 +74,7 @@ def discover(
             f"{survey.served} messages are served by the mappings; {messages} messages on {len(survey.topics)} topics "
             f"are not ({kept} messages from quarantine were looked at).{beyond}"
         )
-        return propose(survey.topics, plant=site.plant, mapped=[mapping.topic for mapping in site.ingest.mappings])
+        return propose(survey.topics, plant=site.plant, mapped=[mapping.topic for mapping in mappings])
 
 
 def _hear_quarantine(site: Site, hear: Callable[[str, bytes], None]) -> int:

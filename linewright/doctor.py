@@ -27,6 +27,7 @@ def examine(site: Site) -> tuple[Finding, ...]:
     checks: tuple[Callable[[Site], Iterator[Finding]], ...] = (
         check_configuration,
         check_broker,
+        check_further_brokers,
         check_store,
         check_records,
         check_influx,
@@ -91,6 +92,23 @@ def check_broker(site: Site) -> Iterator[Finding]:
         sentence = f"The embedded broker listens on this machine only, but host is {site.broker.host}."
         step = 'Set host = "127.0.0.1", or embedded = false.'
         yield Finding(check="broker", level=Level.WARNING, sentence=sentence, next_step=step)
+
+
+def check_further_brokers(site: Site) -> Iterator[Finding]:
+    """So does each further broker that messages are taken from."""
+    from ingest.publisher import Publisher
+
+    for each in site.ingest.brokers:
+        publisher = Publisher(each, client_id=f"{each.client_id}-doctor")
+        try:
+            publisher.connect(timeout_s=BROKER_TIMEOUT_S)
+        except (Unavailable, ConfigError) as error:
+            step = "Start it, or correct it in [[ingest.brokers]]; the others are not held up by it."
+            yield Finding(check=f"broker {each.name}", level=Level.FAULT, sentence=str(error), next_step=step)
+        else:
+            yield ok(f"broker {each.name}", f"The broker at {each.address} welcomed us.")
+        finally:
+            publisher.close(timeout_s=1.0)
 
 
 def check_solver(site: Site) -> Iterator[Finding]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from analytics.alarms import Decisions, Delay, decide
 from analytics.lives import Renewal
-from ingest.ingestor import Ingestor
+from ingest.ingestor import Ingestor, labels
 from ingest.rework import Quarantine
-from ingest.spool import Spool
+from ingest.settings import MAIN
 from ingest.topics import compile_router
+from linewright.receiving import brokers_of, spool_of
 from linewright.settings.site import Site
 from plant.alerts import Alert
 from plant.assets import MachineClass, SignalRole
@@ -38,29 +39,37 @@ def receive_and_keep(
     begin_run: Callable[[Sequence[str]], str],
     take_orders: Callable[[str, bytes], str | None],
     quarantine: Quarantine,
-) -> Ingestor:
+) -> dict[str, Ingestor]:
     """Steps 1 and 2: from the wire to the store; a message is acknowledged only after its batch is durable.
 
     Args:
-        site: Broker, mappings and plant.
-        write: Commits a batch, or raises Unavailable.
-        begin_run: Opens this run's account in the ledger for the topic filters; gives its identifier.
+        site: Brokers, mappings and plant.
+        write: Commits a batch, or raises Unavailable; called from the threads of all ingestors.
+        begin_run: Opens an account in the ledger for some topic filters; gives its identifier.
         take_orders: Settles a message of the orders topic, or says why not.
         quarantine: Of the same store; what the spool asks to be replayed comes from there.
+
+    Returns:
+        An ingestor per broker, by its name.
     """
-    side_topics = {site.topics.orders: take_orders}
-    router = compile_router(site.ingest.mappings, plant=site.plant, side_filters=tuple(side_topics))
-    return Ingestor(
-        site.ingest,
-        broker=site.broker,
-        plant=site.plant,
-        sink=write,
-        clock=site.clock,
-        run=begin_run(router.filters),
-        side_topics=side_topics,
-        spool=Spool(site.data / "spool"),
-        quarantine=quarantine,
-    )
+    ingestors = {}
+    for name, broker in brokers_of(site).items():
+        settings = site.ingest.of_broker(name)
+        side_topics = {site.topics.orders: take_orders} if name == MAIN else {}
+        router = compile_router(settings.mappings, plant=site.plant, side_filters=tuple(side_topics))
+        ingestors[name] = Ingestor(
+            settings,
+            broker=broker,
+            plant=site.plant,
+            sink=write,
+            clock=site.clock,
+            run=begin_run(labels(router.filters, broker=name)),
+            name=name,
+            side_topics=side_topics,
+            spool=spool_of(site, name),
+            quarantine=quarantine,
+        )
+    return ingestors
 
 
 def look_back(

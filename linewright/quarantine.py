@@ -9,8 +9,10 @@ from datetime import timedelta
 from typing import Final
 
 from ingest.rework import fingerprint
-from ingest.spool import Answer, Spool, Task
+from ingest.settings import MAIN
+from ingest.spool import Answer, Spool, Task, together
 from ingest.topics import match
+from linewright.receiving import spool_of
 from linewright.settings.site import Site
 from linewright.wiring import open_records, open_store, wall_now
 from plant.clock import instant
@@ -58,13 +60,12 @@ def ask(site: Site, *, task: str, numbers: Sequence[int], wait_s: float) -> Outc
     Raises:
         Unavailable: The request cannot be written.
     """
-    spool = Spool(site.data / "spool")
-    name = spool.ask(Task(task), numbers, mappings=fingerprint(site.ingest.mappings, plant=site.plant))
+    asked = [_leave(site, broker, task=task, numbers=some) for broker, some in _by_broker(site, numbers).items()]
     if not _ingest_lives(site):
         sentence = f"Ingest does not run here now. The request is kept: {len(numbers)} to {task} when it starts."
         return Outcome(done=False, sentence=sentence)
     until = time.monotonic() + wait_s
-    while (answer := spool.answer(name)) is None:
+    while any(spool.answer(name) is None for spool, name in asked):
         if time.monotonic() >= until:
             sentence = (
                 f"Ingest has not taken the request within {wait_s:.0f} s; it is kept. If linewright.toml was changed "
@@ -72,7 +73,29 @@ def ask(site: Site, *, task: str, numbers: Sequence[int], wait_s: float) -> Outc
             )
             return Outcome(done=False, sentence=sentence)
         time.sleep(0.05)
-    return Outcome(done=True, sentence=_told(answer, Task(task)))
+    answers = [answer for spool, name in asked if (answer := spool.answer(name)) is not None]
+    return Outcome(done=True, sentence=_told(together(answers), Task(task)))
+
+
+def _leave(site: Site, broker: str, *, task: str, numbers: Sequence[int]) -> tuple[Spool, str]:
+    """Leave a request with the ingestor of a broker; where, and under which name."""
+    spool = spool_of(site, broker)
+    mappings = fingerprint(site.ingest.of_broker(broker).mappings, plant=site.plant)
+    return spool, spool.ask(Task(task), numbers, mappings=mappings)
+
+
+def _by_broker(site: Site, numbers: Sequence[int]) -> dict[str, list[int]]:
+    """Numbers by the broker that their messages came from; what no broker of now sent goes to the main one."""
+    if not site.ingest.brokers:
+        return {MAIN: list(numbers)}
+    found: dict[str, list[int]] = {}
+    with closing(open_store(site)) as store:
+        for number in numbers:
+            message = store.quarantine_item(number)
+            name = "" if message is None else message.filter.split(": ", 1)[0]
+            known = any(each.name == name for each in site.ingest.brokers)
+            found.setdefault(name if known else MAIN, []).append(number)
+    return found
 
 
 def as_text_line(message: QuarantinedMessage) -> str:

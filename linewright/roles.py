@@ -54,18 +54,23 @@ def run_ingest(site: Site, records: Records, stop: threading.Event) -> None:
     from linewright.links import role_detail
     from linewright.orders import take_orders
     from linewright.pipeline import receive_and_keep
+    from linewright.receiving import begin_beside, run_together
     from store.embedded.writer import open_writer
 
     with closing(open_writer(site.data, plant=site.plant, clock=site.clock, settings=site.store)) as writer:
-        ingestor = receive_and_keep(
+        ingestors = receive_and_keep(
             site,
             write=writer.write,
-            begin_run=writer.begin_run,
+            begin_run=begin_beside(writer.begin_run),
             take_orders=lambda _topic, payload: take_orders(payload, site=site, records=records),
             quarantine=writer,
         )
-        reporting = beat("ingest", records=records, detail=lambda: role_detail({"main": ingestor.state}), stop=stop)
-        ingestor.run(stop)
+
+        def detail() -> dict[str, object]:
+            return role_detail({name: ingestor.state for name, ingestor in ingestors.items()})
+
+        reporting = beat("ingest", records=records, detail=detail, stop=stop)
+        run_together(ingestors, stop)
         reporting.join()
 
 

@@ -104,7 +104,7 @@ def examine(site: Site, *, store: ReadingStore | None, records: Records) -> Stat
             for role in roles
             if not role.running
         ),
-        *_broker_problems(roles, site),
+        *_broker_problems(roles),
         *_mirror_problems(roles),
         *_plan_problems(plan),
         *imbalances(lines),
@@ -125,7 +125,9 @@ def examine(site: Site, *, store: ReadingStore | None, records: Records) -> Stat
 def as_text(status: StatusDocument) -> str:
     """The status for a person at a terminal."""
     lines = ["All is well." if status.well else "Not all is well:", *(f"  - {problem}" for problem in status.problems)]
-    lines += [f"{role.name:<9} {_role_line(role)}" for role in status.roles]
+    for role in status.roles:
+        lines.append(f"{role.name:<9} {_role_line(role)}")
+        lines += [f"{'':<9} {_link_line(link)}" for link in _links(role) if role.running]
     m = status.messages
     lines.append(
         f"messages  {m.received} received = {m.stored} stored + {m.duplicate} duplicate "
@@ -203,11 +205,29 @@ def _models(site: Site, now: datetime) -> tuple[ModelStatus, ...]:
     )
 
 
-def _broker_problems(roles: tuple[RoleStatus, ...], site: Site) -> list[str]:
+def _broker_problems(roles: tuple[RoleStatus, ...]) -> list[str]:
     ingest = next((role for role in roles if role.name == "ingest"), None)
-    if ingest is None or not ingest.running or ingest.detail.get("connected"):
+    if ingest is None or not ingest.running:
         return []
-    return [f"Ingest has no connection to the broker at {site.broker.host}:{site.broker.port}. Is it running?"]
+    links = _links(ingest)
+    return [
+        *(
+            f"Ingest has no connection to the broker {link.get('link')} at {link.get('broker')}. Is it running?"
+            for link in links
+            if not link.get("connected")
+        ),
+        *(
+            f"Ingest cannot write to the store: {link.get('store_trouble')}"
+            for link in links[:1]
+            if not link.get("store_available", True)
+        ),
+        *(
+            f"The broker {link.get('link')} refuses the subscriptions {link.get('refused_filters')}. "
+            "Allow them in its access list."
+            for link in links
+            if link.get("refused_filters")
+        ),
+    ]
 
 
 def _mirror_problems(roles: tuple[RoleStatus, ...]) -> list[str]:
@@ -225,6 +245,16 @@ def _plan_problems(plan: PlanStatus) -> list[str]:
     if not plan.checked:
         return [f"The newest plan {plan.number} failed its independent check and was not published."]
     return []
+
+
+def _links(role: RoleStatus) -> list[dict[str, object]]:
+    links = role.detail.get("links", [])
+    return links if isinstance(links, list) else []
+
+
+def _link_line(link: dict[str, object]) -> str:
+    state = f"connected for {link.get('connected_for_s')} s" if link.get("connected") else "AWAY"
+    return f"{link.get('link')} at {link.get('broker')}: {state}, {link.get('received')} received"
 
 
 def _role_line(role: RoleStatus) -> str:

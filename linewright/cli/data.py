@@ -64,6 +64,7 @@ def discover(
         float, typer.Option(min=0, help="How long to listen [s]; 0: only look at the quarantine.")
     ] = 30.0,
     topic: Annotated[str, typer.Option(help="MQTT filter to listen to.")] = "#",
+    broker: Annotated[str, typer.Option(help="Which broker: main, or a name of [[ingest.brokers]].")] = "main",
     site: SiteOption = None,
 ) -> None:
     """Find topics that no mapping serves, and print TOML that would serve them, to read, correct and paste."""
@@ -73,6 +74,7 @@ def discover(
     text = propose(
         load_site(site),
         topic_filter=topic,
+        broker=broker,
         seconds=seconds,
         stop=stop_on_signals(),
         announce=lambda sentence: typer.echo(sentence, err=True),

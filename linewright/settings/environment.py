@@ -18,6 +18,18 @@ SECRETS: Final[dict[Path, str]] = {
 """Keys that only the environment may hold, with the key that names a file instead."""
 
 
+FURTHER_BROKERS: Final[Path] = ("ingest", "brokers")
+
+
+def is_secret(path: Path) -> bool:
+    """Whether only the environment may hold a key.
+
+    >>> is_secret(("broker", "password")), is_secret(("ingest", "brokers", 1, "password")), is_secret(("a", "b"))
+    (True, True, False)
+    """
+    return path in SECRETS or (path[:2] == FURTHER_BROKERS and path[3:] == ("password",))
+
+
 def variable(path: Path) -> str:
     """The variable that sets a key.
 
@@ -45,10 +57,12 @@ def overrides(environ: Mapping[str, str]) -> dict[Path, Any]:
 def apply(values: dict[str, Any], changes: Mapping[Path, Any], *, file: str) -> tuple[Fault, ...]:
     """Put overrides into the values, in place; faults where the file holds a secret or an override finds no place."""
     faults: list[Fault] = []
-    for path, instead in SECRETS.items():
-        section = values.get(str(path[0]))
-        if isinstance(section, dict) and path[1] in section:
-            del section[path[1]]
+    for path, instead in [*SECRETS.items(), *_further_passwords(values)]:
+        section: Any = values
+        for part in path[:-1]:
+            section = section.get(part) if isinstance(section, dict) else section[int(part)]
+        if isinstance(section, dict) and path[-1] in section:
+            del section[str(path[-1])]
             expected = (
                 f"keep secrets out of the file: set {variable(path)} in the environment, "
                 f"or name a file with `{instead}`"
@@ -64,10 +78,18 @@ def apply(values: dict[str, Any], changes: Mapping[Path, Any], *, file: str) -> 
         if _fits(place, last):
             place[last] = value
         else:
-            found = "the secret" if path in SECRETS else repr(value)
+            found = "the secret" if is_secret(path) else repr(value)
             expected = f"there is no place {key_path(path)} to set; correct the variable's name or unset it"
             faults.append(Fault(where=f"environment {variable(path)}", found=found, expected=expected))
     return tuple(faults)
+
+
+def _further_passwords(values: dict[str, Any]) -> list[tuple[Path, str]]:
+    """Where the passwords of further brokers would stand."""
+    section = values.get("ingest")
+    brokers = section.get("brokers") if isinstance(section, dict) else None
+    count = len(brokers) if isinstance(brokers, list) else 0
+    return [((*FURTHER_BROKERS, index, "password"), "password_file") for index in range(count)]
 
 
 def _fits(place: Any, part: str | int) -> bool:

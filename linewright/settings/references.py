@@ -6,6 +6,7 @@ Works on the values as written, before they are validated, so that a slip in one
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
+from ingest.settings import MAIN
 from linewright.settings.toml import Path, key_path
 from linewright.settings.words import closest, shown
 from plant.assets import SignalRole
@@ -121,8 +122,15 @@ def _mapping_faults(values: dict[str, Any], *, classes: Collection[str]) -> list
             signals = row.get(table)
             for signal in signals if isinstance(signals, dict) else ():
                 faults += _unknown((*path, table, signal), signal, known, kind="signal", place="plant.signals")
-    keys = [(path, f"{row.get('topic')} for class {row.get('machine_class') or 'any'}") for path, row in mappings]
+    keys = [
+        (path, f"{row.get('topic')} for class {row.get('machine_class') or 'any'}{_at(row.get('broker'))}")
+        for path, row in mappings
+    ]
     return faults + _doubled(keys, key="topic")
+
+
+def _at(broker: Any) -> str:
+    return "" if broker in (None, MAIN) else f" at {broker}"
 
 
 def _names(values: dict[str, Any], section: str, array: str) -> list[str]:

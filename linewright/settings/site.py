@@ -16,7 +16,7 @@ from ingest.simulator.settings import SimulatorSettings
 from ingest.simulator.settings import check as check_simulator
 from ingest.topics import compile_router
 from linewright.settings import mappings, warnings
-from linewright.settings.environment import SECRETS, apply, overrides, variable
+from linewright.settings.environment import apply, is_secret, overrides, variable
 from linewright.settings.faults import describe
 from linewright.settings.files import file_faults, resolve_files
 from linewright.settings.plant import PlantPart
@@ -189,7 +189,15 @@ def _validate(
 def _misfits(parts: dict[str, Any]) -> list[tuple[KeyPath, str, str]]:
     """What is sound by itself and does not fit the plant."""
     plant: Plant = parts["plant"].word()
-    faults: list[Fault] = []
+    faults: list[Fault] = [
+        Fault(
+            where=f"ingest.brokers[{index}].client_id",
+            found=repr(each.client_id),
+            expected=f"[broker] has the same session at {each.address}, each would push the other out; choose another",
+        )
+        for index, each in enumerate(parts["ingest"].brokers)
+        if (each.address, each.client_id) == (parts["broker"].address, parts["broker"].client_id)
+    ]
     try:
         compile_router(parts["ingest"].mappings, plant=plant)
     except ConfigError as error:
@@ -206,11 +214,11 @@ def _fault(item: tuple[KeyPath, str, str], *, document: Document, changes: Mappi
     path, found, expected = item
     if path in changes:
         return Fault(
-            where=f"environment {variable(path)}", found="a secret" if path in SECRETS else found, expected=expected
+            where=f"environment {variable(path)}", found="a secret" if is_secret(path) else found, expected=expected
         )
     line = document.line(path)
     where = f"{file}: {key_path(path)}" + (f" (line {line})" if line is not None else "")
-    return Fault(where=where, found="a secret" if path in SECRETS else found, expected=expected)
+    return Fault(where=where, found="a secret" if is_secret(path) else found, expected=expected)
 
 
 def _site(parts: dict[str, Any], *, values: dict[str, Any], path: Path, now: datetime) -> Site:

@@ -28,6 +28,7 @@ def serve(folder: Path) -> None:
             spool,
             quarantine=writer,
             router=router,
+            labels=router.filters,
             sides={},
             batcher=Batcher(run=run, plant=PLANT, filters=router.filters, clock_skew_limit_us=10**18),
             sink=writer.write,

@@ -63,6 +63,7 @@ class Site:
             self.spool,
             quarantine=self.writer,
             router=self.router,
+            labels=self.router.filters,
             sides={SIDE: handler},
             batcher=self._batcher(),
             sink=sink or self.writer.write,

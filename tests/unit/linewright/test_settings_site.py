@@ -106,7 +106,7 @@ def test_deployed_configuration_shows_every_field() -> None:
     ]
     secrets = {"password", "secret", "token"}  # never in a file
     tables = {"tls", "worn", "mappings", "signals", "classes", "lines", "machines", "products", "capabilities"}
-    tables |= {"orders", "shifts", "closures", "bands", "sparkplug"}
+    tables |= {"orders", "shifts", "closures", "bands", "sparkplug", "brokers"}
     for part in parts:
         for name, field in part.model_fields.items():
             key = field.alias or name
