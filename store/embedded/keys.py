@@ -1,13 +1,13 @@
 """Which samples have just been stored, so that a second delivery is recognised at once."""
 
-from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from store.embedded.columns import machine_codes, signals_in, timeless, together
 
@@ -16,10 +16,9 @@ Values = dict[str, Any]
 
 LOOSE_TABLES: Final = 16
 """So many tables become one: a small Arrow table costs kilobytes beside its values."""
-
-
 SPREAD: Final = np.int64(0x9E3779B97F4A7C1)
 """An odd factor that spreads instants over 64 bits."""
+NEVER: Final = -(2**63)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,37 +31,117 @@ class Comparison:
     """Newest values of each key that more than one row speaks of."""
 
 
+class _Index(NamedTuple):
+    """Hashed keys of a table, sorted, and the row of each."""
+
+    hashes: NDArray[np.int64]
+    rows: NDArray[np.intp]
+
+
+@dataclass(kw_only=True, slots=True)
+class _Part:
+    """Rows that were added together: instants and values, and an index once somebody asks."""
+
+    table: Any
+    start_us: int
+    end_us: int
+    """The newest instant, included."""
+    index: _Index | None = None
+
+    def find(self, hashes: NDArray[np.int64]) -> dict[int, int]:
+        """Of some hashed keys those that are here, with their newest row."""
+        if self.index is None:
+            own = _hashes(self.table)
+            rows = np.argsort(own, kind="stable")
+            self.index = _Index(own[rows], rows)
+        places = np.searchsorted(self.index.hashes, hashes, side="right") - 1
+        hits = np.flatnonzero((places >= 0) & (self.index.hashes[places] == hashes))
+        return dict(zip(hashes[hits].tolist(), self.index.rows[places[hits]].tolist(), strict=True))
+
+
 class RecentKeys:
     """Keys and rows of one machine class: its whole hot part and the newest sealed rows.
 
-    A dictionary of hashed key to row number, beside the Arrow tables with the values: about 100 bytes a row and the
-    values once. A hit is looked up in its table before it counts, so that two keys of one hash are never confused; the
-    second of such a pair is recognised at sealing only. Bounded by the hot part (`seal_rows`, `seal_span_s`,
-    `seal_bytes`) plus `window_rows`, to the whole of the sealing in which the window begins.
+    Nearly all rows are newer than what their machine reported before, and are known to be new without a look. For a
+    late one the parts that cover its time are searched by hashed key. A hit is looked up in its table before it counts,
+    so that two keys of one hash are never confused; the second of such a pair is recognised at sealing only. Bounded by
+    the hot part (`seal_rows`, `seal_span_s`, `seal_bytes`) plus `window_rows`, to the whole of the sealing in which the
+    window begins.
     """
 
     def __init__(self, *, window_rows: int) -> None:
         self._window_rows = window_rows
-        self._rows: dict[int, int] = {}
+        self._newest: dict[str, int] = {}
         self._merged: dict[Key, Values] = {}
-        self._bases: deque[int] = deque()
-        self._tables: deque[Any] = deque()
-        self._sealed_tables = 0
-        self._loose_tables = 0
-        self._next = 0
+        self._parts: deque[_Part] = deque()
+        self._sealed_parts = 0
+        self._loose_parts = 0
 
     def compare(self, table: Any) -> Comparison:
         """Find the samples of new rows that are known, from before or from an earlier row of the same table."""
-        rows, hashes = _hashed(table)
-        if len(set(hashes)) == len(hashes) and self._rows.keys().isdisjoint(hashes):
+        codes, names = machine_codes(table)
+        observed = table["observed_at"].to_numpy()
+        hashes = _hashes(table)
+        usable = ~timeless(table)
+        newest = np.array([self._newest.get(name, NEVER) for name in names], dtype=np.int64)
+        late = usable & (observed <= newest[codes]) if len(names) else usable
+        single = np.sort(hashes)
+        doubled = bool((single[1:] == single[:-1]).any())
+        if not doubled and not late.any():
             return Comparison()
-        times = Counter(hashes)
-        suspects = [(row, key) for row, key in zip(rows, hashes, strict=True) if key in self._rows or times[key] > 1]
+        found = self._found(observed[late], hashes[late])
+        times = Counter(hashes[usable].tolist()) if doubled else Counter[int]()
+        rows = zip(np.flatnonzero(usable).tolist(), hashes[usable].tolist(), strict=True)
+        suspects = [row for row, key in rows if key in found or times[key] > 1]
+        return self._judged(table, suspects, _values(found))
+
+    def add(self, table: Any, merged: dict[Key, Values]) -> None:
+        """Remember rows that have been committed, with the merged values of the comparison they passed."""
+        without_time = timeless(table)
+        if without_time.any():
+            table = table.filter(pa.array(~without_time)).combine_chunks()
+        if len(table) == 0:
+            return
+        codes, names = machine_codes(table)
+        observed = table["observed_at"].to_numpy()
+        newest = np.full(len(names), NEVER, dtype=np.int64)
+        np.maximum.at(newest, codes, observed)
+        for name, at_us in zip(names, newest.tolist(), strict=True):
+            if at_us > self._newest.get(name, NEVER):
+                self._newest[name] = at_us
+        kept = table.select(["machine", "observed_at", *signals_in(table)])
+        self._parts.append(_Part(table=kept, start_us=int(observed.min()), end_us=int(observed.max())))
+        self._merged.update(merged)
+        self._loose_parts += 1
+        if self._loose_parts == LOOSE_TABLES:
+            self._join_loose()
+
+    def seal(self) -> None:
+        """All rows known so far are sealed now; forget the oldest as long as the window stays full."""
+        self._join_loose()
+        self._sealed_parts = len(self._parts)
+        held, before = sum(len(part.table) for part in self._parts), len(self._parts)
+        while self._sealed_parts and held - len(self._parts[0].table) >= self._window_rows:
+            held -= len(self._parts.popleft().table)
+            self._sealed_parts -= 1
+        if len(self._parts) < before:
+            self._forget_merged()
+
+    def _found(self, observed: NDArray[np.int64], hashes: NDArray[np.int64]) -> dict[int, tuple[_Part, int]]:
+        """Where the newest row of each hashed key is, of those that are known."""
+        found: dict[int, tuple[_Part, int]] = {}
+        if len(observed):
+            start_us, end_us = int(observed.min()), int(observed.max())
+            for part in self._parts:  # a newer part overrules an older one
+                if part.start_us <= end_us and start_us <= part.end_us:
+                    found |= {key: (part, row) for key, row in part.find(hashes).items()}
+        return found
+
+    def _judged(self, table: Any, suspects: list[int], known_rows: dict[Key, Values]) -> Comparison:
         signals = signals_in(table)
-        found = table.select(["machine", "observed_at", *signals]).take(pa.array([row for row, _ in suspects]))
-        known_rows = self._values(dict.fromkeys(key for _, key in suspects if key in self._rows))
+        reports = table.select(["machine", "observed_at", *signals]).take(pa.array(suspects, pa.int64())).to_pylist()
         result = Comparison()
-        for (row, _), reported in zip(suspects, found.to_pylist(), strict=True):
+        for row, reported in zip(suspects, reports, strict=True):
             key = (reported["machine"], reported["observed_at"])
             known = result.merged.get(key)
             if known is None:
@@ -73,76 +152,50 @@ class RecentKeys:
             result.merged[key] = known | new
         return result
 
-    def add(self, table: Any, merged: dict[Key, Values]) -> None:
-        """Remember rows that have been committed, with the merged values of the comparison they passed."""
-        if len(table) == 0:
-            return
-        self._bases.append(self._next)
-        self._tables.append(table)
-        rows, hashes = _hashed(table)
-        self._rows.update(zip(hashes, (row + self._next for row in rows), strict=True))
-        self._merged.update(merged)
-        self._next += len(table)
-        self._loose_tables += 1
-        if self._loose_tables == LOOSE_TABLES:
-            self._join_loose()
-
-    def seal(self) -> None:
-        """All rows known so far are sealed now; forget the oldest as long as the window stays full."""
-        self._join_loose()
-        self._sealed_tables = len(self._tables)
-        held, before = sum(len(table) for table in self._tables), len(self._tables)
-        while self._sealed_tables and held - len(self._tables[0]) >= self._window_rows:
-            held -= len(self._tables[0])
-            self._bases.popleft()
-            self._tables.popleft()
-            self._sealed_tables -= 1
-        if len(self._tables) < before:
-            self._index_again()
-
-    def _values(self, hashes: Iterable[int]) -> dict[Key, Values]:
-        """What the newest row of each key holds, by the key it really has."""
-        rows_of: dict[int, list[int]] = {}
-        for key in hashes:
-            number = self._rows[key]
-            position = bisect_right(self._bases, number) - 1
-            rows_of.setdefault(position, []).append(number - self._bases[position])
-        found: dict[Key, Values] = {}
-        for position, rows in rows_of.items():
-            table = self._tables[position]
-            names = signals_in(table)
-            for row in table.select(["machine", "observed_at", *names]).take(pa.array(rows)).to_pylist():
-                values = {name: row[name] for name in names if row[name] is not None}
-                found[(row["machine"], row["observed_at"])] = values
-        return found
-
     def _join_loose(self) -> None:
-        """Make one table of those added last; their row numbers follow each other, so all stay right."""
-        if self._loose_tables > 1:
-            loose = [self._tables.pop() for _ in range(self._loose_tables)]
-            bases = [self._bases.pop() for _ in range(self._loose_tables)]
-            self._tables.append(together(loose[::-1]))
-            self._bases.append(bases[-1])
-        self._loose_tables = 0
+        """Make one part of those added last."""
+        if self._loose_parts > 1:
+            loose = [self._parts.pop() for _ in range(self._loose_parts)][::-1]
+            start_us, end_us = min(part.start_us for part in loose), max(part.end_us for part in loose)
+            table = together([part.table for part in loose])
+            self._parts.append(_Part(table=table, start_us=start_us, end_us=end_us))
+        self._loose_parts = 0
 
-    def _index_again(self) -> None:
-        """After most was forgotten: what is left is little."""
-        self._rows.clear()
-        for base, table in zip(self._bases, self._tables, strict=True):
-            rows, hashes = _hashed(table)
-            self._rows.update(zip(hashes, (row + base for row in rows), strict=True))
-        self._merged = {key: values for key, values in self._merged.items() if _hash_of(*key) in self._rows}
+    def _forget_merged(self) -> None:
+        """Merged values only of keys that are still remembered."""
+        keys = list(self._merged)
+        hashes = np.array([_hash_of(*key) for key in keys], dtype=np.int64)
+        held = self._found(np.array([at_us for _, at_us in keys], dtype=np.int64), hashes)
+        self._merged = {
+            key: self._merged[key] for key, number in zip(keys, hashes.tolist(), strict=True) if number in held
+        }
 
 
-def _hashed(table: Any) -> tuple[Iterable[int], list[int]]:
-    """Rows that can be told apart, and one number per row that is equal for equal keys, seldom for others."""
+def _values(found: dict[int, tuple[_Part, int]]) -> dict[Key, Values]:
+    """What some rows hold, by the key they really have."""
+    return {key: values for part, rows in _by_part(found) for key, values in _held(part.table, rows)}
+
+
+def _by_part(found: dict[int, tuple[_Part, int]]) -> list[tuple[_Part, list[int]]]:
+    grouped: dict[int, tuple[_Part, list[int]]] = {}
+    for part, row in found.values():
+        grouped.setdefault(id(part), (part, []))[1].append(row)
+    return list(grouped.values())
+
+
+def _held(table: Any, rows: list[int]) -> Iterator[tuple[Key, Values]]:
+    names = signals_in(table)
+    for row in table.take(pa.array(rows, pa.int64())).to_pylist():
+        yield (row["machine"], row["observed_at"]), {name: row[name] for name in names if row[name] is not None}
+
+
+def _hashes(table: Any) -> NDArray[np.int64]:
+    """One number per row that is equal for equal keys, seldom for others. (row,)"""
     codes, names = machine_codes(table)
     salts = np.array([hash(name) for name in names], dtype=np.int64)
     with np.errstate(over="ignore"):
-        hashes = (table["observed_at"].to_numpy() * SPREAD) ^ salts[codes]
-    if (skipped := timeless(table)).any():
-        return np.flatnonzero(~skipped).tolist(), hashes[~skipped].tolist()
-    return range(len(table)), hashes.tolist()
+        hashes: NDArray[np.int64] = (table["observed_at"].to_numpy() * SPREAD) ^ salts[codes]
+    return hashes
 
 
 def _hash_of(machine: str, observed_us: int) -> int:
