@@ -1,6 +1,9 @@
 """How the embedded store keeps its readings; the defaults suit a plant of a few thousand signals."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from itertools import pairwise
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class StoreSettings(BaseModel):
@@ -27,3 +30,23 @@ class StoreSettings(BaseModel):
     """Last values are persisted at most so often [s]."""
     quarantine_max_bytes: int = Field(default=64 * 2**20, ge=0)
     """Payloads kept in quarantine; beyond it the oldest are dropped, counted and logged [byte]."""
+    raw_days: float | None = Field(default=None, gt=0)
+    """Readings are kept so long, then only their rollups [day of plant time]; none: for ever, as are rollups."""
+    minute_days: float | None = Field(default=None, gt=0)
+    """Rollups by the minute are kept so long [day]; none: for ever. No shorter than `raw_days`."""
+    hour_years: float | None = Field(default=None, gt=0)
+    """Rollups by the hour are kept so long [year of 365.25 days]; none: for ever. No shorter than `minute_days`."""
+    revisions_days: float | None = Field(default=None, gt=0)
+    """Values that were overwritten are kept so long, so that `as_of` still answers [day]; none: as readings are."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.raw_days is None and (self.minute_days is not None or self.hour_years is not None):
+            raise ValueError("minute_days and hour_years need raw_days: rollups are kept as long as the readings")
+        years = None if self.hour_years is None else self.hour_years * 365.25
+        spans = [("raw_days", self.raw_days), ("minute_days", self.minute_days), ("hour_years", years)]
+        given = [(name, days) for name, days in spans if days is not None]
+        for (shorter, days), (longer, more) in pairwise(given):
+            if more < days:
+                raise ValueError(f"{longer} ({more:g} days) must be no shorter than {shorter} ({days:g} days)")
+        return self

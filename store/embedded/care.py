@@ -24,6 +24,8 @@ from store.embedded.layout import (
     transaction,
 )
 from store.embedded.lock import WriterLock
+from store.embedded.retention import Removed, removals, rolled_windows, set_rollups
+from store.embedded.rolled_files import fault_of_rollup
 from store.embedded.segments import Damaged, OpenSegment, Segment, checksum_of, manifest, retire
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,8 @@ class ClassCounts:
     rows: int
     bytes: int
     rollup_bytes: int
+    rolled_from: datetime | None
+    """Since when there are rollups of readings that were let go; None: there are none."""
     start: datetime | None
     end: datetime | None
 
@@ -71,17 +75,23 @@ def set_aside(connection: sqlite3.Connection, folder: Path, segment: Segment, *,
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             (segment.file, segment.machine_class, segment.rows, segment.start_us, segment.end_us, why, wall_us),
         )
-    target = folder / ASIDE / segment.file
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if (path := segment_path(folder, segment.file)).exists():
-        path.replace(target)
+    _move_aside(folder, segment.file)
     log.warning("segment_set_aside", extra={"file": segment.file, "rows": segment.rows, "why": why})
 
 
 def set_all_aside(connection: sqlite3.Connection, folder: Path, *, wall_us: int) -> int:
-    """Check every segment and set aside the damaged; returns how many."""
+    """Check every segment, and rollups that are all that is left, and set aside the damaged; returns how many."""
     found = 0
     for name in classes(connection):
+        for window in rolled_windows(connection, name):
+            damaged = [grain for grain in window.rollups if fault_of_rollup(folder, window, grain) is not None]
+            for grain in damaged:
+                _move_aside(folder, window.rollups[grain])
+            if damaged:
+                rest = {grain: file for grain, file in window.rollups.items() if grain not in damaged}
+                with transaction(connection):
+                    set_rollups(connection, window, rest, wall_us=wall_us)
+            found += len(damaged)
         for segment in manifest(connection, name):
             if (why := fault_of(folder, segment)) is not None:
                 set_aside(connection, folder, segment, why=why, wall_us=wall_us)
@@ -101,20 +111,13 @@ def examine(folder: Path) -> Iterator[Damage | None]:
         ).fetchall():
             yield Damage(file=file, rows=rows, start=instant(low), end=instant(high), why=why, set_aside=True)
         for name in classes(connection):
+            for window in rolled_windows(connection, name):
+                for grain, file in window.rollups.items():
+                    why = fault_of_rollup(folder, window, grain)
+                    yield None if why is None else _damage(window, file, why)
             for segment in manifest(connection, name):
                 why = fault_of(folder, segment)
-                yield (
-                    None
-                    if why is None
-                    else Damage(
-                        file=segment.file,
-                        rows=segment.rows,
-                        start=instant(segment.start_us),
-                        end=instant(segment.end_us),
-                        why=why,
-                        set_aside=False,
-                    )
-                )
+                yield None if why is None else _damage(segment, segment.file, why)
 
 
 def fault_of(folder: Path, segment: Segment) -> str | None:
@@ -132,7 +135,9 @@ def fault_of(folder: Path, segment: Segment) -> str | None:
 
 def classes(connection: sqlite3.Connection) -> list[str]:
     """The machine classes of which there is something."""
-    rows = connection.execute("SELECT class FROM segments UNION SELECT class FROM batches ORDER BY 1")
+    rows = connection.execute(
+        "SELECT class FROM segments UNION SELECT class FROM batches UNION SELECT class FROM rolled ORDER BY 1"
+    )
     return [name for (name,) in rows]
 
 
@@ -140,6 +145,12 @@ def counts(folder: Path) -> list[ClassCounts]:
     """How much there is of each class."""
     with reaching(folder), closing(open_hot_to_read(folder)) as connection:
         return [_counts_of(connection, folder, name) for name in classes(connection)]
+
+
+def removed(folder: Path, *, limit: int = 20) -> list[Removed]:
+    """What was deleted, let go or pruned, newest first."""
+    with reaching(folder), closing(open_hot_to_read(folder)) as connection:
+        return removals(connection, limit=limit)
 
 
 def back_up(folder: Path, target: Path) -> int:
@@ -165,7 +176,7 @@ def back_up(folder: Path, target: Path) -> int:
         with closing(open_hot_to_read(folder)) as source, closing(sqlite3.connect(draft / "hot.db")) as copy:
             source.backup(copy)
             # files of this instant are still there: they are kept for a while after they leave the manifest
-            files = [f for name in classes(copy) for s in manifest(copy, name) for f in (s.file, *s.rollups.values())]
+            files = _files(copy)
             copy.execute("DELETE FROM retired")
             copy.commit()
         for file in files:
@@ -195,7 +206,7 @@ def restore(backup: Path, folder: Path) -> int:
     lock = WriterLock(folder)
     try:
         with reaching(folder), closing(open_hot_to_read(backup)) as source:
-            files = [f for n in classes(source) for s in manifest(source, n) for f in (s.file, *s.rollups.values())]
+            files = _files(source)
             (folder / "segments").mkdir(parents=True, exist_ok=True)
             for file in files:
                 _folder_of(folder, file).mkdir(parents=True, exist_ok=True)
@@ -211,6 +222,25 @@ def restore(backup: Path, folder: Path) -> int:
     return len(files)
 
 
+def _files(connection: sqlite3.Connection) -> list[str]:
+    """All that the manifest names: segments and rollups."""
+    names = classes(connection)
+    files = [file for name in names for s in manifest(connection, name) for file in (s.file, *s.rollups.values())]
+    return files + [file for name in names for w in rolled_windows(connection, name) for file in w.rollups.values()]
+
+
+def _damage(segment: Segment, file: str, why: str) -> Damage:
+    start, end = instant(segment.start_us), instant(segment.end_us)
+    return Damage(file=file, rows=segment.rows, start=start, end=end, why=why, set_aside=False)
+
+
+def _move_aside(folder: Path, file: str) -> None:
+    target = folder / ASIDE / file.removeprefix("../")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if (path := segment_path(folder, file)).exists():
+        path.replace(target)
+
+
 def _counts_of(connection: sqlite3.Connection, folder: Path, name: str) -> ClassCounts:
     hot_rows, hot_bytes, hot_low, hot_high = connection.execute(
         "SELECT COALESCE(SUM(row_count), 0), COALESCE(SUM(LENGTH(body)), 0), MIN(start_us), MAX(end_us) "
@@ -220,7 +250,8 @@ def _counts_of(connection: sqlite3.Connection, folder: Path, name: str) -> Class
     segments = manifest(connection, name)
     starts = [segment.start_us for segment in segments] + ([] if hot_low is None else [hot_low])
     ends = [segment.end_us for segment in segments] + ([] if hot_high is None else [hot_high])
-    rollups = [segment_path(folder, file) for segment in segments for file in segment.rollups.values()]
+    rolled = rolled_windows(connection, name)
+    rollups = [segment_path(folder, file) for segment in (*segments, *rolled) for file in segment.rollups.values()]
     return ClassCounts(
         machine_class=name,
         hot_rows=hot_rows,
@@ -229,6 +260,7 @@ def _counts_of(connection: sqlite3.Connection, folder: Path, name: str) -> Class
         rows=sum(segment.rows for segment in segments),
         bytes=sum(segment.bytes for segment in segments),
         rollup_bytes=sum(path.stat().st_size for path in rollups if path.exists()),
+        rolled_from=instant(rolled[0].start_us) if rolled else None,
         start=instant(min(starts)) if starts else None,
         end=instant(max(ends)) if ends else None,
     )

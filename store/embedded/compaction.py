@@ -6,19 +6,21 @@ takes the memory of one machine's day and can be parted between the batches of a
 one transaction at the end.
 """
 
-import os
 import sqlite3
 from collections.abc import Generator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from store.embedded.columns import KEYS, TEXT, ClassColumns, together
-from store.embedded.layout import ROLLUPS, WINDOW_US, segment_path, sync_folder, transaction
+from store.embedded.layout import DAY_US, UNIT_OF, WINDOW_US, transaction
+from store.embedded.retention import KEEP, Deletion, Limits, Removal
+from store.embedded.retention import enter as enter_removal
+from store.embedded.rolled_files import RollupFile, rollup_file
 from store.embedded.rollups import GRAINS_S, rolled, table_of
 from store.embedded.sealing import next_number
 from store.embedded.segments import (
@@ -28,23 +30,17 @@ from store.embedded.segments import (
     Written,
     enter,
     file_name,
-    in_columns,
     in_order,
     manifest,
     retire,
 )
-from store.embedded.windows import newest_of_each, readings_of
+from store.embedded.windows import newest_of_each, newest_rows, readings_of
 from store.settings import StoreSettings
 
-DAY_US: Final = 4 * WINDOW_US
-UNIT_OF: Final = {0: WINDOW_US, 1: WINDOW_US, 2: DAY_US}
-"""Length of the window of a level [µs]."""
 LATE_SHARE: Final = 0.05
 """Late rows, as a share of their window, that are worth compacting it again [0..1]."""
 ROWS_PER_GRAIN: Final = 4
 """With fewer rows in a grain its rollup would be larger than the rows."""
-ROLLUP_ROWS: Final = 20_000
-"""Rows of a row group of a rollup; several machines share one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,10 +52,17 @@ class Task:
     start_us: int
     end_us: int
     """Range of all windows, aligned."""
+    prune: bool = False
+    """Whether overwritten values are left out."""
 
 
 def next_task(
-    connection: sqlite3.Connection, machine_class: str, *, settings: StoreSettings, everything: bool = False
+    connection: sqlite3.Connection,
+    machine_class: str,
+    *,
+    settings: StoreSettings,
+    limits: Limits = KEEP,
+    everything: bool = False,
 ) -> Task | None:
     """What is worth compacting now, oldest first; None: nothing.
 
@@ -67,28 +70,37 @@ def next_task(
         connection: Of the writer.
         machine_class: Whose segments.
         settings: `merge_segments` and `compact_after_s`.
+        limits: What is about to go is compacted before, so that it has its rollups; or is pruned.
         everything: Also windows that are not over yet, and late data however little it is.
     """
     rows = connection.execute(
-        "SELECT level, row_count, start_us, end_us, rollups = '{}' FROM segments WHERE class = ? ORDER BY start_us",
+        "SELECT level, row_count, start_us, end_us, rollups = '{}', rollups NOT LIKE '%\"60\"%', revisions "
+        "FROM segments WHERE class = ? ORDER BY start_us",
         (machine_class,),
     ).fetchall()
     if not rows:
         return None
     newest_us = max(row[3] for row in rows)
     settled_us = newest_us - round(settings.compact_after_s * 1e6)
-    days = {start // DAY_US for level, _, start, _, _ in rows if level == 2}
+    days = {start // DAY_US for level, _, start, *_ in rows if level == 2}
     windows: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
-    for level, rows_held, start, end, bare in rows:
+    going = set[tuple[int, int]]()
+    for level, rows_held, start, end, bare, no_minutes, _ in rows:
         unit = DAY_US if start // DAY_US in days else WINDOW_US
         count = rows_held // (end // unit - start // unit + 1)
         windows.setdefault((start // unit * unit, unit), []).append((level, count, bare))
+        if end < limits.raw_us and (level == 0 or no_minutes):
+            going.add((start // unit * unit, unit))
     for (start, unit), members in sorted(windows.items()):
-        if _worth(members, over=start + unit <= settled_us, settings=settings, everything=everything):
+        over = start + unit <= settled_us
+        if (start, unit) in going or _worth(members, over=over, settings=settings, everything=everything):
             return _task(connection, machine_class, start, unit)
-    for day in sorted({start // DAY_US for level, _, start, _, _ in rows if level == 1}):
+    for day in sorted({start // DAY_US for level, _, start, *_ in rows if level == 1}):
         if (day + 1) * DAY_US <= settled_us:
             return _task(connection, machine_class, day * DAY_US, DAY_US)
+    for level, _, start, _, _, _, revisions in rows:
+        if level == 2 and revisions and (start // DAY_US + 1) * DAY_US <= limits.revisions_us:
+            return replace(_task(connection, machine_class, start // DAY_US * DAY_US, DAY_US), prune=True)
     return None
 
 
@@ -104,15 +116,6 @@ def _worth(members: list[tuple[int, int, int]], *, over: bool, settings: StoreSe
         return True
     many = settings.merge_segments * (1 if over else 8)
     return len(fresh) >= many or (over and bool(fresh) and whole > 0 and sum(fresh) >= LATE_SHARE * whole)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Deletion:
-    """Rows of a machine in [start, end) to leave out for good [µs UTC]."""
-
-    machine: str
-    start_us: int
-    end_us: int
 
 
 def deletion_tasks(connection: sqlite3.Connection, machine_class: str, deletion: Deletion) -> list[Task]:
@@ -134,8 +137,10 @@ def compact(
     *,
     columns: ClassColumns,
     wall_us: int,
+    at_us: int = 0,
     without: Deletion | None = None,
-) -> Generator[int]:
+    rows_per_grain: float = ROWS_PER_GRAIN,
+) -> Generator[int, None, int]:
     """Work a task off, yielding after each machine; the last step changes the manifest.
 
     Args:
@@ -144,10 +149,15 @@ def compact(
         task: What to compact.
         columns: Of the class.
         wall_us: When the old files leave the manifest [µs UTC].
+        at_us: Now, for the book [µs UTC, plant clock].
         without: Rows to leave out.
+        rows_per_grain: With fewer rows a grain there is no rollup of it, but by the hour.
 
     Yields:
         Rows of that machine and window.
+
+    Returns:
+        Instants that were left out.
 
     Raises:
         Damaged: a segment cannot be read; nothing was changed.
@@ -165,7 +175,15 @@ def compact(
             for start_us in range(task.start_us, task.end_us, task.unit_us):
                 end_us = start_us + task.unit_us
                 inputs = [s for s in task.segments if s.start_us < end_us and s.end_us >= start_us]
-                output = _Output(folder, columns, number=number, start_us=start_us, end_us=end_us)
+                output = _Output(
+                    folder,
+                    columns,
+                    number=number,
+                    start_us=start_us,
+                    end_us=end_us,
+                    prune=task.prune,
+                    rows_per_grain=rows_per_grain,
+                )
                 outputs.append(output)
                 for machine in sorted({machine for segment in inputs for machine in segment.ranges}):
                     yield output.take(machine, opened, hold_us=hold_us, without=without)
@@ -179,23 +197,40 @@ def compact(
                     retire(connection, segment, wall_us=wall_us)
                 if without is not None or any(segment.level == 0 for segment in task.segments):
                     _outdate_next(connection, task, machine_class=columns.name, hold_us=hold_us, wall_us=wall_us)
+                if task.prune:
+                    _note_pruned(connection, task, outputs, machine_class=columns.name, at_us=at_us)
                 entered = True
     finally:
         if not entered:
             for output in outputs:
                 output.abandon()
+    return sum(output.removed for output in outputs)
 
 
 class _Output:
     """One window's segment and rollups while they are written."""
 
-    def __init__(self, folder: Path, columns: ClassColumns, *, number: int, start_us: int, end_us: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        columns: ClassColumns,
+        *,
+        number: int,
+        start_us: int,
+        end_us: int,
+        prune: bool,
+        rows_per_grain: float,
+    ) -> None:
         self._folder, self._columns = folder, columns
+        self._prune, self._rows_per_grain = prune, rows_per_grain
+        self._revisions = 0
+        self.removed = 0
+        """Instants left out."""
         self._start_us, self._end_us = start_us, end_us
         kind = "day" if end_us - start_us == DAY_US else "6h"
         self._file = file_name(columns.name, start_us=start_us, number=number).replace(".parquet", f"-{kind}.parquet")
         self._target: SegmentFile | None = None
-        self._rollups: list[_RollupFile] = []
+        self._rollups: list[RollupFile] = []
         self._written: Written | None = None
 
     def take(self, machine: str, opened: list[OpenSegment], *, hold_us: int, without: Deletion | None = None) -> int:
@@ -207,16 +242,24 @@ class _Output:
         both = in_order(together(tables))
         observed = both["observed_at"].to_numpy()
         if without is not None and without.machine == machine:
-            both = both.filter(pa.array((observed < without.start_us) | (observed >= without.end_us))).combine_chunks()
+            kept = (observed < without.start_us) | (observed >= without.end_us)
+            self.removed += len(np.unique(observed[~kept & (observed >= self._start_us) & (observed <= high)]))
+            both = both.filter(pa.array(kept)).combine_chunks()
             observed = both["observed_at"].to_numpy()
         inside = (observed >= self._start_us) & (observed <= high)
         if not inside.any():
             return 0
         table = both if inside.all() else both.filter(pa.array(inside)).combine_chunks()
+        instants = table["observed_at"].to_numpy()
+        older = int((instants[1:] == instants[:-1]).sum())
+        if older and self._prune:
+            table = newest_rows(table)
+        else:
+            self._revisions += older
         if self._target is None:
             self._target = SegmentFile(self._folder, self._file, table, schema=_schema(opened, self._columns))
-            grains = _grains_for(len(table), self._end_us - self._start_us)
-            self._rollups = [_RollupFile(self._folder, rollup_file(self._file, grain), grain) for grain in grains]
+            grains = _grains_for(len(table), self._end_us - self._start_us, rows_per_grain=self._rows_per_grain)
+            self._rollups = [RollupFile(self._folder, rollup_file(self._file, grain), grain) for grain in grains]
         self._target.add(table)
         readings = newest_of_each(readings_of(both, self._columns))
         for rollup in self._rollups:
@@ -225,6 +268,11 @@ class _Output:
             )
             rollup.add(table_of(machine, found))
         return len(table)
+
+    @property
+    def written(self) -> Written | None:
+        """The file, once it is durable."""
+        return self._written
 
     def close(self) -> None:
         """Make everything durable."""
@@ -243,6 +291,7 @@ class _Output:
                 machine_class=self._columns.name,
                 level=level,
                 rollups={rollup.grain_s: rollup.file for rollup in self._rollups},
+                revisions=self._revisions,
             )
 
     def abandon(self) -> None:
@@ -253,57 +302,9 @@ class _Output:
             rollup.abandon()
 
 
-class _RollupFile:
-    """A rollup being written; a row group holds the grains of several machines."""
-
-    def __init__(self, folder: Path, file: str, grain_s: int) -> None:
-        self.file, self.grain_s = file, grain_s
-        self._path = segment_path(folder, file)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._waiting: list[Any] = []
-        self._writer: Any | None = None
-
-    def add(self, table: Any) -> None:
-        """A machine's grains."""
-        self._waiting.append(table)
-        if sum(len(each) for each in self._waiting) >= ROLLUP_ROWS:
-            self._flush()
-
-    def close(self) -> None:
-        """Make it durable."""
-        self._flush()
-        if self._writer is not None:
-            self._writer.close()
-            with self._path.open("rb") as file:
-                os.fsync(file.fileno())
-            sync_folder(self._path.parent)
-
-    def abandon(self) -> None:
-        """Leave nothing behind."""
-        if self._writer is not None:
-            self._writer.close()
-        self._path.unlink(missing_ok=True)
-
-    def _flush(self) -> None:
-        table = together(self._waiting)
-        self._waiting = []
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd", write_page_checksum=True)
-        self._writer.write_table(in_columns(table, self._writer.schema))
-
-
-def _grains_for(rows: int, span_us: int) -> list[int]:
+def _grains_for(rows: int, span_us: int, *, rows_per_grain: float) -> list[int]:
     """Grains worth keeping beside so many rows of a machine; the coarsest always."""
-    return [g for g in GRAINS_S if g == GRAINS_S[-1] or rows >= ROWS_PER_GRAIN * span_us / (g * 1_000_000)]
-
-
-def rollup_file(file: str, grain_s: int) -> str:
-    """Where the rollup of a segment is.
-
-    >>> rollup_file("press/20261122T160000-17-6h.parquet", 60)
-    '../rollups/press/20261122T160000-17-6h.60s.parquet'
-    """
-    return f"{ROLLUPS}{file.removesuffix('.parquet')}.{grain_s}s.parquet"
+    return [g for g in GRAINS_S if g == GRAINS_S[-1] or rows >= rows_per_grain * span_us / (g * 1_000_000)]
 
 
 def _task(connection: sqlite3.Connection, machine_class: str, start_us: int, unit_us: int) -> Task:
@@ -334,6 +335,22 @@ def _outdate_next(
                 "INSERT OR REPLACE INTO retired (file, left_us) VALUES (?, ?)",
                 [(file, wall_us) for file in segment.rollups.values()],
             )
+
+
+def _note_pruned(
+    connection: sqlite3.Connection, task: Task, outputs: list[_Output], *, machine_class: str, at_us: int
+) -> None:
+    written = [output.written for output in outputs if output.written is not None]
+    enter_removal(
+        connection,
+        Removal.REVISIONS,
+        machine_class,
+        "",
+        (task.start_us, task.end_us),
+        rows=sum(s.rows for s in task.segments) - sum(w.rows for w in written),
+        size=sum(s.bytes for s in task.segments) - sum(w.bytes for w in written),
+        at_us=at_us,
+    )
 
 
 def _schema(opened: list[OpenSegment], columns: ClassColumns) -> Any:

@@ -15,14 +15,18 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from plant.errors import Unavailable
-from store.embedded.migration import from_format_1, from_format_2
+from store.embedded.migration import from_format_1, from_format_2, from_format_3
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """`PRAGMA user_version` of hot.db. 2: checksums, rollups, last values by class, bodies under one lz4 block.
-3: what is in flight and what samples came are counted by themselves."""
+3: what is in flight and what samples came are counted by themselves. 4: rollups that outlive their readings, what was
+let go or deleted, durations in rollups."""
 
 WINDOW_US: Final = 6 * 3_600_000_000
 """Sealed files never cross a border of such windows of `observed_at`, which compaction makes one file each [µs]."""
+DAY_US: Final = 4 * WINDOW_US
+UNIT_OF: Final = {0: WINDOW_US, 1: WINDOW_US, 2: DAY_US}
+"""Length of the window of a segment's level [µs]."""
 CHECKPOINT_PAGES: Final = 4_000
 """The log is copied into hot.db at 16 MB: most of it is sealed by then and never copied."""
 ROLLUPS: Final = "../rollups/"
@@ -37,7 +41,14 @@ CREATE TABLE segments (           -- the manifest: a file counts only while it i
   id INTEGER PRIMARY KEY AUTOINCREMENT, class TEXT NOT NULL, file TEXT NOT NULL UNIQUE, level INTEGER NOT NULL,
   row_count INTEGER NOT NULL, byte_count INTEGER NOT NULL, start_us INTEGER NOT NULL, end_us INTEGER NOT NULL,
   received_us INTEGER NOT NULL, ranges TEXT NOT NULL, checksum TEXT NOT NULL DEFAULT '',
-  rollups TEXT NOT NULL DEFAULT '{}');
+  rollups TEXT NOT NULL DEFAULT '{}', revisions INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE rolled (             -- rollups of a window whose readings were let go
+  id INTEGER PRIMARY KEY, class TEXT NOT NULL, level INTEGER NOT NULL, start_us INTEGER NOT NULL,
+  end_us INTEGER NOT NULL, rollups TEXT NOT NULL);
+CREATE TABLE removals (           -- what was deleted, let go or pruned
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at_us INTEGER NOT NULL, what TEXT NOT NULL, class TEXT NOT NULL,
+  machine TEXT NOT NULL, start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, row_count INTEGER NOT NULL,
+  byte_count INTEGER NOT NULL);
 CREATE TABLE retired (file TEXT PRIMARY KEY, left_us INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE runs (
   number INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL UNIQUE, started_us INTEGER NOT NULL, ended_us INTEGER);
@@ -107,7 +118,9 @@ def open_hot(folder: Path) -> sqlite3.Connection:
                 else:
                     if version == 1:
                         from_format_1(connection)
-                    from_format_2(connection)
+                    if version <= 2:
+                        from_format_2(connection)
+                    from_format_3(connection)
                 connection.execute(f"PRAGMA user_version={FORMAT}")
         sync_folder(folder)
     except BaseException:

@@ -38,7 +38,24 @@ def from_format_1(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE last_values")
 
 
+FROM_3: Final = (
+    "ALTER TABLE segments ADD COLUMN revisions INTEGER NOT NULL DEFAULT 0",
+    "UPDATE segments SET rollups = '{}'",
+    "CREATE TABLE rolled (id INTEGER PRIMARY KEY, class TEXT NOT NULL, level INTEGER NOT NULL, "
+    "start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, rollups TEXT NOT NULL)",
+    "CREATE TABLE removals (id INTEGER PRIMARY KEY AUTOINCREMENT, at_us INTEGER NOT NULL, what TEXT NOT NULL, "
+    "class TEXT NOT NULL, machine TEXT NOT NULL, start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, "
+    "row_count INTEGER NOT NULL, byte_count INTEGER NOT NULL)",
+)
+
+
 def from_format_2(connection: sqlite3.Connection) -> None:
     """Until then what was in flight, and what samples came, was what the other counts said."""
     for statement in FROM_2:
+        connection.execute(statement)
+
+
+def from_format_3(connection: sqlite3.Connection) -> None:
+    """Rollups are made again, with durations, by the next compactions; their old files go as orphans."""
+    for statement in FROM_3:
         connection.execute(statement)

@@ -17,6 +17,7 @@ from store.embedded.columns import KEYS, ClassColumns, columns_of, together, unp
 from store.embedded.durations import timed_states
 from store.embedded.layout import open_hot_to_read, reaching
 from store.embedded.quarantine import QuarantinedMessage
+from store.embedded.retention import rolled_windows
 from store.embedded.rolled_read import RolledRead, Source, grain_for, settled_windows
 from store.embedded.segments import Damaged, Gone, Segment, manifest, read_segment
 from store.embedded.windows import Frame, aggregation_of, raw_window, readings_by_machine, stepped_window
@@ -147,9 +148,11 @@ class EmbeddedReader:
         timed = timed_states(columns, aggregation)
         holding = [*timed, *(columns.numbers if Aggregation.INTEGRAL in hows.values() else ())]
         before_us = 0 if frame.step is None else max((columns.hold_us[name] for name in holding), default=0)
-        segments, hot = self._view(columns.name, start_us - before_us, end_us)
+        segments, rolled, hot = self._view(columns.name, start_us - before_us, end_us)
         if (grain_s := grain_for(frame)) is not None:
-            settled = settled_windows(segments, hot, columns=self._columns[columns.name], frame=frame, grain_s=grain_s)
+            settled = settled_windows(
+                segments, rolled, hot, columns=self._columns[columns.name], frame=frame, grain_s=grain_s
+            )
             if settled:
                 rolled_up = RolledRead(
                     machines=machines,
@@ -207,23 +210,26 @@ class EmbeddedReader:
 
         return rows
 
-    def _view(self, machine_class: str, start_us: int, end_us: int) -> tuple[list[Segment], Any | None]:
-        """Manifest and hot rows of one read transaction; of a damaged file there is nothing."""
+    def _view(self, machine_class: str, start_us: int, end_us: int) -> tuple[list[Segment], list[Segment], Any | None]:
+        """Manifest, windows with rollups only, and hot rows of one read transaction; nothing of a damaged file."""
         with self._lock:
             self._connection.execute("BEGIN")
             try:
                 segments = manifest(self._connection, machine_class, start_us=start_us, end_us=end_us)
+                rolled = rolled_windows(self._connection, machine_class, start_us=start_us, end_us=end_us)
                 hot = self._hot_rows(machine_class)
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("COMMIT")
         if self._damaged:
-            sound = [segment for segment in segments if segment.file not in self._damaged]
-            segments = [
-                replace(s, rollups={grain: f for grain, f in s.rollups.items() if f not in self._damaged})
-                for s in sound
-            ]
-        return segments, hot
+            segments = self._sound([segment for segment in segments if segment.file not in self._damaged])
+            rolled = self._sound(rolled)
+        return segments, rolled, hot
+
+    def _sound(self, segments: list[Segment]) -> list[Segment]:
+        """Without their damaged rollups."""
+        damaged = self._damaged
+        return [replace(s, rollups={g: f for g, f in s.rollups.items() if f not in damaged}) for s in segments]
 
     def _hot_rows(self, machine_class: str) -> Any | None:
         """The hot part of a class; only what is new since the last call is decoded."""

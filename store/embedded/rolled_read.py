@@ -14,9 +14,8 @@ import pyarrow.parquet as pq
 from plant.clock import microseconds
 from plant.signals import Aggregation, Quality, Window
 from store.embedded.columns import ClassColumns
-from store.embedded.compaction import UNIT_OF
 from store.embedded.durations import summed
-from store.embedded.layout import found_path
+from store.embedded.layout import UNIT_OF, found_path
 from store.embedded.rollups import GRAINS_S, HELD, Rolled, joined, parts_needed, rolled, rolled_from, stepped
 from store.embedded.segments import Segment, reading
 from store.embedded.windows import (
@@ -53,12 +52,19 @@ def grain_for(frame: Frame) -> int | None:
 
 
 def settled_windows(
-    segments: Sequence[Segment], hot: Any | None, *, columns: ClassColumns, frame: Frame, grain_s: int
+    segments: Sequence[Segment],
+    rolled: Sequence[Segment],
+    hot: Any | None,
+    *,
+    columns: ClassColumns,
+    frame: Frame,
+    grain_s: int,
 ) -> list[Settled]:
     """Where a rollup of this grain holds: whole windows of which, and shortly before which, no other row is known.
 
     Args:
         segments: That touch the frame.
+        rolled: Windows of which only rollups are left; they hold whatever came later.
         hot: Rows that are not sealed.
         columns: Of the whole class, for how long values hold.
         frame: What is asked for.
@@ -69,12 +75,18 @@ def settled_windows(
     past = microseconds(frame.end) // grain_us * grain_us
     hot_at = np.empty(0, np.int64) if hot is None else np.sort(hot["observed_at"].to_numpy())
     loose = [segment for segment in segments if segment.level == 0]
-    found = []
+    found = [
+        Settled(segment=window, start_us=max(window.start_us, first), end_us=min(window.end_us + 1, past))
+        for window in rolled
+        if grain_s in window.rollups and max(window.start_us, first) < min(window.end_us + 1, past)
+    ]
+    over = [(window.start_us, window.end_us) for window in rolled]
     for segment in segments:
         unit = UNIT_OF[segment.level]
         low = segment.start_us // unit * unit
         touched = any(other.end_us >= low - hold_us and other.start_us < low + unit for other in loose)
         touched |= bool(np.diff(np.searchsorted(hot_at, [low - hold_us, low + unit]))[0])
+        touched |= any(end >= low and start < low + unit for start, end in over)
         start_us, end_us = max(low, first), min(low + unit, past)
         if segment.level and grain_s in segment.rollups and not touched and start_us < end_us:
             found.append(Settled(segment=segment, start_us=start_us, end_us=end_us))

@@ -84,7 +84,7 @@ def unlink_retired(connection: sqlite3.Connection, folder: Path, *, before_us: i
 def remove_orphans(connection: sqlite3.Connection, folder: Path) -> list[str]:
     """Delete files that neither the manifest nor the waiting list names: what a crash left half done."""
     named = {file for (file,) in connection.execute("SELECT file FROM segments UNION SELECT file FROM retired")}
-    for (rollups,) in connection.execute("SELECT rollups FROM segments"):
+    for (rollups,) in connection.execute("SELECT rollups FROM segments UNION ALL SELECT rollups FROM rolled"):
         named |= set((json.loads(rollups) or {}).values())
     found = {f"{path.parent.name}/{path.name}": path for path in segment_path(folder, "").glob("*/*.parquet")}
     found |= {f"{ROLLUPS}{path.parent.name}/{path.name}": path for path in segment_path(folder, ROLLUPS).glob("*/*.*")}

@@ -242,11 +242,12 @@ def enter(
     machine_class: str,
     level: int,
     rollups: Mapping[int, str] | None = None,
+    revisions: int = 0,
 ) -> None:
-    """Add a written segment to the manifest."""
+    """Add a written segment to the manifest; `revisions` is how many of its rows were overwritten by later ones."""
     connection.execute(
         "INSERT INTO segments (id, class, file, level, row_count, byte_count, start_us, end_us, received_us, ranges, "
-        "checksum, rollups) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "checksum, rollups, revisions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             number,
             machine_class,
@@ -260,6 +261,7 @@ def enter(
             json.dumps(written.ranges),
             written.checksum,
             json.dumps(dict(rollups or {})),
+            revisions,
         ),
     )
 

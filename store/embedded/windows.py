@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from plant.clock import microseconds
@@ -181,6 +182,20 @@ def newest_of_each(readings: Readings) -> Readings:
         texts={n: last_words(words, group, count) for n, words in readings.texts.items()},
         quality=readings.quality[last],
     )
+
+
+def newest_rows(table: Any) -> Any:
+    """Rows of one machine in order, as one row per instant: of each signal the value that was received last."""
+    observed = table["observed_at"].to_numpy()
+    fresh = np.diff(observed, prepend=observed[:1] - 1) != 0
+    group = np.cumsum(fresh) - 1
+    arrays = []
+    for column in table.itercolumns():
+        rows = np.flatnonzero(column.is_valid().to_numpy())
+        place = np.full(int(group[-1]) + 1, -1)
+        place[group[rows]] = rows  # of equal groups the last one stays
+        arrays.append(column.combine_chunks().take(pa.array(place, mask=place < 0)))
+    return pa.table(arrays, schema=table.schema)
 
 
 def aggregation_of(signal: str, columns: ClassColumns, aggregation: Aggregations) -> Aggregation:

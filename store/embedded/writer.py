@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,10 +18,9 @@ from plant.clock import PlantClock, microseconds
 from plant.errors import Unavailable
 from plant.signals import Aggregation, Batch, LastValue, LedgerLine, Receipt, Window
 from store.contract import Aggregations
-from store.embedded import ledger, quarantine, sealing
+from store.embedded import ledger, quarantine, retention, sealing
 from store.embedded.care import set_all_aside, set_aside
 from store.embedded.columns import ORIGIN, ClassColumns, columns_of, incoming, reported, without
-from store.embedded.compaction import Deletion
 from store.embedded.hot import HotPart, body_of, hot_batches, hot_part, insert_batch, span
 from store.embedded.keys import Comparison, RecentKeys
 from store.embedded.last_values import LastValues
@@ -30,6 +29,7 @@ from store.embedded.ledger import Outcome
 from store.embedded.lock import WriterLock
 from store.embedded.quarantine import QuarantinedMessage
 from store.embedded.reader import EmbeddedReader
+from store.embedded.retention import Deletion, Removal
 from store.embedded.segments import Damaged, manifest, retire
 from store.embedded.upkeep import Upkeep, wall_us
 from store.settings import StoreSettings
@@ -86,7 +86,9 @@ class EmbeddedWriter:
             self._lock = WriterLock(folder)
             try:
                 self._connection = open_hot(folder)
-                self._upkeep = Upkeep(self._connection, folder, columns=self._columns, settings=settings)
+                self._upkeep = Upkeep(
+                    self._connection, folder, columns=self._columns, settings=settings, now_us=clock.now_us
+                )
                 self._recover()
                 self._reader = EmbeddedReader(folder, plant=plant)
             except BaseException:
@@ -155,15 +157,26 @@ class EmbeddedWriter:
 
     def delete(self, machine: str, *, start: datetime, end: datetime) -> int:
         """See `store.contract.TimeSeriesStore.delete`; rewrites the windows that hold it."""
+        with self._mutex:
+            return sum(self.deleting(machine, start=start, end=end))
+
+    def deleting(self, machine: str, *, start: datetime, end: datetime) -> Iterator[int]:
+        """Delete step by step, so that batches can be written in between; yields 0, and at last how many instants."""
+        if (name := self._class_of.get(machine)) is None:
+            return
+        deletion = Deletion(machine=machine, start_us=microseconds(start), end_us=microseconds(end))
         with self._mutex, reaching(self._folder):
-            if (name := self._class_of.get(machine)) is None:
-                return 0
             self._seal_class(name)
-            deletion = Deletion(machine=machine, start_us=microseconds(start), end_us=microseconds(end))
-            before = self._rows_of(machine, start, end)
-            self._upkeep.delete(name, deletion)
-            self._keys[name] = RecentKeys(window_rows=self._settings.window_rows)
-            return before - self._rows_of(machine, start, end)
+            steps = self._upkeep.delete(name, deletion)
+        gone: int | None = None
+        while gone is None:
+            with self._mutex, reaching(self._folder):
+                try:
+                    next(steps)
+                except StopIteration as done:
+                    gone = int(done.value)
+                    self._keys[name] = RecentKeys(window_rows=self._settings.window_rows)
+            yield gone or 0
 
     def retain(self, older_than: datetime) -> int:
         """See `store.contract.TimeSeriesStore.retain`; whole segments only."""
@@ -174,10 +187,21 @@ class EmbeddedWriter:
                 for segment in manifest(self._connection, name)
                 if segment.end_us < microseconds(older_than)
             ]
+            rolled = [
+                window
+                for name in self._columns
+                for window in retention.rolled_windows(self._connection, name)
+                if window.end_us < microseconds(older_than)
+            ]
             with transaction(self._connection):
                 for segment in gone:
                     retire(self._connection, segment, wall_us=wall_us())
-            return len(gone)
+                for window in rolled:
+                    retention.set_rollups(self._connection, window, {}, wall_us=wall_us())
+                for name in self._columns:
+                    mine = [segment for segment in gone if segment.machine_class == name]
+                    retention.note(self._connection, Removal.READINGS, mine, at_us=self._clock.now_us())
+            return len(gone) + len(rolled)
 
     def quarantine_remove(self, numbers: Sequence[int]) -> int:
         """Take messages out of quarantine; returns how many were there."""
@@ -263,9 +287,6 @@ class EmbeddedWriter:
                 keys.add(table, keys.compare(table).merged)
                 self._last.update(name, table)
             self._hot[name] = hot_part(self._connection, name)
-
-    def _rows_of(self, machine: str, start: datetime, end: datetime) -> int:
-        return len(self._reader.read([machine], start=start, end=end)[machine])
 
     def _newest_sealed(self, name: str, rows: int) -> Any | None:
         while True:
