@@ -5,8 +5,10 @@ to take or to explain. So what is stored, refused and said is the same for both,
 message of six fields instead of 5.
 """
 
+import math
 import operator
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -51,6 +53,14 @@ class FastPlan:
     """Attributes on the way to the device time."""
     fields: tuple[tuple[str, ...], ...]
     """Attributes on the way to each signal."""
+    numbers: Callable[[Any], Any]
+    """Reads all numbers of a message, in the order of the signals."""
+    row: struct.Struct
+    """All numbers of a message as float64."""
+    factors: NDArray[np.float64]
+    """To canonical units. (number, 1)"""
+    offsets: NDArray[np.float64]
+    """(number, 1)"""
 
 
 def plan_fast(plan: JsonPlan) -> FastPlan | None:
@@ -78,6 +88,7 @@ def plan_fast(plan: JsonPlan) -> FastPlan | None:
         message, places = _struct(tree)
     except ValueError:  # a name that the compiled form cannot hold
         return None
+    numeric = [field for field in plan.fields if not field.text]
     return FastPlan(
         plan=plan,
         one=msgspec.json.Decoder(message),
@@ -85,33 +96,36 @@ def plan_fast(plan: JsonPlan) -> FastPlan | None:
         flat=all(len(path) == 1 for path in leaves),
         time=places[plan.time_path],
         fields=tuple(places[field.path] for field in plan.fields),
+        numbers=_reader([".".join(places[field.path]) for field in numeric]),
+        row=struct.Struct(f"={len(numeric)}d"),
+        factors=np.array([[field.factor] for field in numeric], dtype=np.float64).reshape(-1, 1),
+        offsets=np.array([[field.offset] for field in numeric], dtype=np.float64).reshape(-1, 1),
     )
 
 
 def decode_columns(payloads: Sequence[bytes], *, plan: FastPlan) -> Columns:
     """What messages say under a plan, in columns; never raises."""
     messages, rows, left = _objects(payloads, plan)
-    times, timely = _times(_follow(messages, plan.time), plan.plan)
+    times, sound = _times(_follow(messages, plan.time), plan.plan)
+    numbers = _numbers(messages, plan)  # (number, message)
+    reported = np.full(len(messages), len(numbers) > 0, dtype=np.bool_)
+    with np.errstate(over="ignore", invalid="ignore"):
+        numbers *= plan.factors
+        numbers += plan.offsets
+        if not np.isfinite(numbers.sum()):  # one that is absent or too large would make the sum so
+            sound = sound & ~np.isinf(numbers).any(axis=0)
+            reported = ~np.isnan(numbers).all(axis=0)
     values: list[Column] = []
-    reported = np.zeros(len(messages), dtype=np.bool_)
-    sound = timely
+    row = iter(numbers)
     for field, place in zip(plan.plan.fields, plan.fields, strict=True):
-        raw = _follow(messages, place)
-        if field.text:
-            states: Mapping[str, str] = field.states or {}
-            texts = [states.get(text, text) for text in raw] if states else raw
-            values.append(texts)
-            if not reported.all():
-                reported |= [text is not None for text in raw]
+        if not field.text:
+            values.append(next(row))
             continue
-        numbers = np.array(raw, dtype=np.float64)
-        with np.errstate(over="ignore", invalid="ignore"):
-            converted = numbers * field.factor + field.offset
-        absent = np.isnan(numbers)
-        values.append(converted)
-        sound = sound & (np.isfinite(converted) | absent)
+        raw = _follow(messages, place)
+        states: Mapping[str, str] = field.states or {}
+        values.append([states.get(text, text) for text in raw] if states else raw)
         if not reported.all():
-            reported |= ~absent
+            reported |= [text is not None for text in raw]
     sound = sound & reported
     taken = np.array(rows, dtype=np.intp)
     if sound.all():
@@ -124,10 +138,23 @@ def decode_columns(payloads: Sequence[bytes], *, plan: FastPlan) -> Columns:
     return Columns(taken[kept], times[kept], some, sorted([*left, *taken[~sound].tolist()]))
 
 
+def _numbers(messages: list[Any], plan: FastPlan) -> NDArray[np.float64]:
+    """All numbers as they were written, NaN where none was; a row per signal, in one piece. (number, message)"""
+    pack, read = plan.row.pack, plan.numbers
+    try:
+        packed = b"".join([pack(*read(message)) for message in messages])
+    except (struct.error, AttributeError):  # null, or an object on the way is absent
+        places = [place for field, place in zip(plan.plan.fields, plan.fields, strict=True) if not field.text]
+        columns = [np.array(_follow(messages, place), dtype=np.float64) for place in places]
+        return np.array(columns, dtype=np.float64).reshape(len(places), len(messages))
+    table: NDArray[np.float64] = np.frombuffer(packed, dtype=np.float64).reshape(len(messages), len(plan.factors))
+    return table.T.copy()
+
+
 def _objects(payloads: Sequence[bytes], plan: FastPlan) -> tuple[list[Any], Sequence[int], list[int]]:
     """Typed objects, which message each is, and the messages that are none."""
     joined = b",\n".join(payloads)
-    escaped = b"\\u" in joined  # only so can text be no valid Unicode
+    escaped = b"\\" in joined and b"\\u" in joined  # only so is text no valid Unicode; one byte is found sooner
     if plan.flat and not escaped and _one_object_each(joined, len(payloads)):
         try:
             return plan.many.decode(b"[%b]" % joined), range(len(payloads)), []
@@ -194,6 +221,16 @@ def _follow(messages: list[Any], place: tuple[str, ...]) -> list[Any]:
     return here
 
 
+def _reader(paths: Sequence[str]) -> Callable[[Any], Any]:
+    """What reads the attributes at some paths as a tuple, however few they are."""
+    if len(paths) > 1:
+        return operator.attrgetter(*paths)
+    if not paths:
+        return lambda _message: ()
+    read = operator.attrgetter(paths[0])
+    return lambda message: (read(message),)
+
+
 def _struct(tree: Mapping[str, Any]) -> tuple[type[msgspec.Struct], dict[tuple[str, ...], tuple[str, ...]]]:
     """A typed object of a tree of paths, and the attributes that each path became."""
     fields: list[tuple[str, Any, Any]] = []
@@ -207,7 +244,7 @@ def _struct(tree: Mapping[str, Any]) -> tuple[type[msgspec.Struct], dict[tuple[s
             fields.append((name, inner | None, None))
             places |= {(key, *path): (name, *place) for path, place in inside.items()}
         else:
-            fields.append((name, kind, None))
+            fields.append((name, kind, math.nan if kind == float | None else None))
             places[(key,)] = (name,)
     made = msgspec.defstruct("Message", fields, rename=names, forbid_unknown_fields=True, gc=False)
     return made, places
