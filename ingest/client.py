@@ -14,8 +14,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from ingest.exact import BulkSessionClient, SessionClient
 from ingest.settings import BrokerSettings, Protocol, ReadPath
-from ingest.wire import BulkClient, PatientClient, Publishes, fast_read_problem
+from ingest.wire import PatientClient, Publishes, fast_read_problem
 from plant.errors import ConfigError, Fault
 
 log = logging.getLogger(__name__)
@@ -52,9 +53,9 @@ def session_client(
         log.warning("fast_read_unavailable", extra={"detail": problem})
     client: Client
     if broker.read_path is ReadPath.FAST and not problem:
-        client = BulkClient(CallbackAPIVersion.VERSION2, on_publishes=on_publishes, **options)
+        client = BulkSessionClient(CallbackAPIVersion.VERSION2, on_publishes=on_publishes, **options)
     else:
-        client = _plain_kind(broker)(CallbackAPIVersion.VERSION2, **options)
+        client = SessionClient(CallbackAPIVersion.VERSION2, **options)
     _secure(client, broker)
     return client
 

@@ -261,7 +261,7 @@ class Link:
         self.connected, self.connected_at, self._last_contact = True, now, now
         self._trying_until, self.trouble, self.refused = None, "", ()
         if self._subscriptions:
-            _, mid = client.subscribe([(each, 1) for each in self._subscriptions])
+            _, mid = client.subscribe([(each, self._broker.qos) for each in self._subscriptions])
             if mid is not None:
                 self._asked[mid] = self._subscriptions
         if self._presence is not None:

@@ -97,6 +97,11 @@ class BrokerSettings(_Settings):
         Protocol.V311,
         description="MQTT version. 5 adds session expiry and receive maximum, where the broker speaks it.",
     )
+    qos: int = Field(
+        default=1,
+        description="Quality of service asked of the broker, 1 or 2. 2 costs twice the packets; what it spares, "
+        "redeliveries, the store recognises anyway where messages carry a device time.",
+    )
     username: str = Field(default="", description="User name at the broker; empty: anonymous.")
     password_file: Path | None = Field(
         default=None, description="File whose first line is the password. Preferred over the environment."
@@ -149,8 +154,25 @@ class BrokerSettings(_Settings):
         default=30.0, gt=0, le=3600, description="Longest wait before trying an absent broker again [s]."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _kept(cls, given: Any) -> Any:
+        """Say why there is no such switch, where one is looked for."""
+        asked = [key for key in ("clean_session", "clean_start") if isinstance(given, dict) and key in given]
+        if asked:
+            raise ValueError(
+                f"{asked[0]} is not there to choose: with a clean session the broker forgets what is published while "
+                "the ingestor is away, so its session is always kept; remove the key"
+            )
+        return given
+
     @model_validator(mode="after")
     def _sound(self) -> Self:
+        if self.qos not in (1, 2):
+            raise ValueError(
+                f"qos {self.qos} must be 1 or 2: with 0 the broker sends a message once and forgets it, so what is on "
+                "its way when a link or a process ends would be lost"
+            )
         if not self.client_id.strip():
             raise ValueError(
                 "client_id is empty: the broker would invent a new session at each start and messages sent while "

@@ -1,4 +1,4 @@
-"""The small plant of the ingest tests, and an ingest process to be killed: a script with port and folder."""
+"""The small plant of the ingest tests, and an ingest process to be killed: a script with port, folder, settings."""
 
 import contextlib
 import json
@@ -45,12 +45,12 @@ def reading(number: int) -> tuple[str, bytes]:
     return topic(MACHINES[number % len(MACHINES)].name), json.dumps(body).encode()
 
 
-def ingest(port: int, folder: Path) -> None:
+def ingest(port: int, folder: Path, **more: str) -> None:
     """Ingest into the embedded store until SIGTERM; says `connected` once it is."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     settings = IngestSettings()
-    broker = BrokerSettings(port=port, reconnect_min_s=0.2, reconnect_max_s=1.0)
+    broker = BrokerSettings.model_validate({"port": port, "reconnect_min_s": 0.2, "reconnect_max_s": 1.0, **more})
     clock = PlantClock()
     with contextlib.closing(open_writer(folder, plant=PLANT, clock=clock)) as writer:
         run = writer.begin_run(ledger_filters(settings.mappings, plant=PLANT))
@@ -69,4 +69,4 @@ def _announce(ingestor: Ingestor, stop: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    ingest(int(sys.argv[1]), Path(sys.argv[2]))
+    ingest(int(sys.argv[1]), Path(sys.argv[2]), **dict(each.split("=", 1) for each in sys.argv[3:]))

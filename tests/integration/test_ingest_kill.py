@@ -20,8 +20,8 @@ MESSAGES = 6_000
 SCRIPT = Path(__file__).with_name("ingest_plant.py")
 
 
-def start_ingest(port: int, folder: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-W", "error", str(SCRIPT), str(port), str(folder)]
+def start_ingest(port: int, folder: Path, *more: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-W", "error", str(SCRIPT), str(port), str(folder), *more]
     environment = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None

@@ -28,6 +28,14 @@ def test_broker_settings_refuse_a_client_id_that_changes(client_id):
         ({"tls": {"certificate_file": "a.pem"}}, "belong together"),
         ({"session_expiry_s": 0}, "60"),
         ({"hosts": "x"}, "hosts"),
+        ({"qos": 0}, "sends a message once and forgets it"),
+        ({"clean_session": True}, "its session is always kept"),
+        ({"clean_start": False}, "its session is always kept"),
+        ({"client_id": "ingest-%p"}, "found again"),
+        ({"receive_maximum": 0}, "greater than or equal to 1"),
+        ({"fallbacks": ("broker-b",)}, "is not host:port"),
+        ({"websocket_path": "mqtt"}, "must begin with a slash"),
+        ({"shared_group": "a/b"}, "none of"),
     ],
 )
 def test_broker_settings_refuse_what_cannot_work(faulty, says):
@@ -57,6 +65,33 @@ def test_broker_settings_hide_the_password_in_their_text():
 def test_mapping_settings_refuse_what_cannot_work(faulty, says):
     with pytest.raises(ValidationError, match=says):
         MappingSettings(**faulty)
+
+
+EAST = {"name": "east", "port": 1884}
+
+
+@pytest.mark.parametrize(
+    ("brokers", "mapped", "says"),
+    [
+        ([EAST], ["main", "west"], "does not have"),
+        ([EAST], ["main"], "no mapping takes messages from the broker 'east'"),
+        ([EAST, EAST], ["east"], "two brokers are named 'east'"),
+        ([EAST, {**EAST, "name": "west"}], ["east", "west"], "are one session"),
+        ([{**EAST, "name": "main"}], ["main"], "means the broker of the section"),
+        ([{**EAST, "embedded": True}], ["east"], "one that runs elsewhere"),
+        ([{"name": "east", "qos": 0}], ["east"], "must be 1 or 2"),
+    ],
+)
+def test_ingest_settings_refuse_brokers_that_cannot_work(brokers, mapped, says):
+    with pytest.raises(ValidationError, match=says):
+        IngestSettings(brokers=brokers, mappings=[{"broker": name} for name in mapped])
+
+
+def test_each_broker_has_its_own_mappings():
+    settings = IngestSettings(
+        brokers=[EAST], mappings=[{"broker": "main"}, {"broker": "east"}, {"topic": "a/{machine}"}]
+    )
+    assert [len(settings.of_broker(name).mappings) for name in ("main", "east")] == [2, 1]
 
 
 def test_ingest_settings_come_with_the_mapping_of_the_demo_plant():

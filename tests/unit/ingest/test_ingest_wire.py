@@ -14,6 +14,7 @@ from paho.mqtt.properties import Properties
 
 from ingest import wire
 from ingest.client import session_client
+from ingest.exact import BulkSessionClient, SessionClient
 from ingest.settings import BrokerSettings, ReadPath
 from ingest.wire import PROVED_WITH, BulkClient, Publishes, fast_read_problem, frame, gather
 
@@ -242,11 +243,11 @@ def test_reading_in_bulk_is_proved_with_the_installed_paho():
 
 def test_another_version_of_paho_is_read_the_plain_way_and_says_so(monkeypatch, caplog):
     monkeypatch.setattr(wire, "PROVED_WITH", ("1.6.1",))
-    assert type(session_client(BrokerSettings(), on_publishes=print)) is Client
+    assert type(session_client(BrokerSettings(), on_publishes=print)) is SessionClient
     assert [record.message for record in caplog.records] == ["fast_read_unavailable"]
     assert "proved with 1.6.1 only" in caplog.records[0].detail
 
 
 def test_plain_paho_can_be_chosen():
-    assert type(session_client(BrokerSettings(read_path=ReadPath.PAHO), on_publishes=print)) is Client
-    assert type(session_client(BrokerSettings(), on_publishes=print)) is BulkClient
+    assert type(session_client(BrokerSettings(read_path=ReadPath.PAHO), on_publishes=print)) is SessionClient
+    assert type(session_client(BrokerSettings(), on_publishes=print)) is BulkSessionClient
