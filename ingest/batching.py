@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,17 @@ class _Columns:
     rows: list[tuple[Value, ...]] = field(default_factory=list)
 
 
+class _Block(NamedTuple):
+    """Rows of one machine class that were decoded together."""
+
+    messages: NDArray[np.int64]
+    machines: NDArray[np.int32]
+    """By their number in the plant."""
+    observed_at: NDArray[np.int64]
+    received_at: NDArray[np.int64]
+    values: Sequence[Column]
+
+
 class Batcher:
     """Holds the messages that are not committed yet; `take` gives them as one batch and begins anew."""
 
@@ -40,7 +51,9 @@ class Batcher:
         self._skew_us = clock_skew_limit_us
         self._stamps: dict[str, int] = {}
         self._columns: dict[str, _Columns] = {}
-        self._blocks: dict[str, list[pa.Table]] = {}
+        self._blocks: dict[str, list[_Block]] = {}
+        self._machines = pa.array(list(plant.machine_index), pa.string())
+        self._numbers = {name: number for number, name in enumerate(plant.machine_index)}
         self._message_filter: list[int] = []
         self._rejections: list[Rejection] = []
         self.payload_bytes = 0
@@ -95,11 +108,15 @@ class Batcher:
         self.payload_bytes += payload_bytes
         return first
 
+    def number_of(self, machine: str) -> int:
+        """What `add_columns` calls a machine of the plant; -1 for one that is not in it."""
+        return self._numbers.get(machine, -1)
+
     def add_columns(
         self,
         messages: NDArray[np.int64],
         *,
-        machines: Sequence[str],
+        machines: NDArray[np.int32],
         machine_class: str,
         observed_at_us: NDArray[np.int64],
         received_at_us: NDArray[np.int64],
@@ -109,22 +126,15 @@ class Batcher:
 
         Args:
             messages: Their indices, ascending. (row,)
-            machines: (row,)
+            machines: Their numbers. (row,)
             machine_class: Of all machines.
             observed_at_us: (row,)
             received_at_us: (row,)
             values: A column per signal of the class; NaN or None where nothing was reported.
         """
-        if not len(messages):
-            return
-        skewed = np.abs(observed_at_us - received_at_us) > self._skew_us
-        quality = np.where(skewed, np.uint8(Quality.CLOCK_SKEW), np.uint8(Quality.GOOD))
-        columns = [machines, observed_at_us, received_at_us, messages.astype(np.int32), quality, *values]
-        schema = self._schemas[machine_class]
-        arrays = [
-            pa.array(column, type=each.type, from_pandas=True) for column, each in zip(columns, schema, strict=True)
-        ]
-        self._blocks.setdefault(machine_class, []).append(pa.Table.from_arrays(arrays, schema=schema))
+        if len(messages):
+            block = _Block(messages, machines, observed_at_us, received_at_us, values)
+            self._blocks.setdefault(machine_class, []).append(block)
 
     def reject(
         self,
@@ -177,13 +187,41 @@ class Batcher:
 
     def _whole(self, machine_class: str) -> pa.Table:
         """All rows of a class in the order of their messages: of two readings with one key the newest must win."""
-        parts = list(self._blocks.get(machine_class, ()))
+        parts = []
+        if blocks := self._blocks.get(machine_class):
+            parts.append(self._joined(machine_class, blocks))
         if (columns := self._columns.get(machine_class)) is not None:
             parts.append(self._table(machine_class, columns))
-        if len(parts) == 1:
-            return parts[0]
-        table = pa.concat_tables(parts)
-        return table.take(pa.array(np.argsort(table["message"].to_numpy(), kind="stable")))
+        table = parts[0] if len(parts) == 1 else pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+        messages = table["message"].to_numpy()
+        if (messages[1:] >= messages[:-1]).all():
+            return table
+        return table.take(pa.array(np.argsort(messages, kind="stable"))).combine_chunks()
+
+    def _joined(self, machine_class: str, blocks: list[_Block]) -> pa.Table:
+        """One table of all blocks of a class; numbers are not copied where there is one block."""
+        whole = _one_block(blocks)
+        skewed = np.abs(whole.observed_at - whole.received_at) > self._skew_us
+        quality = np.where(skewed, np.uint8(Quality.CLOCK_SKEW), np.uint8(Quality.GOOD))
+        schema = self._schemas[machine_class]
+        arrays = [
+            self._named(whole.machines),
+            pa.array(whole.observed_at),
+            pa.array(whole.received_at),
+            pa.array(whole.messages.astype(np.int32)),
+            pa.array(quality),
+        ]
+        for column, each in zip(whole.values, schema.types[_FIXED:], strict=True):
+            arrays.append(_numbers(column) if isinstance(column, np.ndarray) else pa.array(column, type=each))
+        return pa.Table.from_arrays(arrays, schema=schema)
+
+    def _named(self, machines: NDArray[np.int32]) -> pa.DictionaryArray:
+        """Names by numbers; only those that occur, for each batch is kept with its names."""
+        occurs = np.zeros(len(self._machines), dtype=np.int32)
+        occurs[machines] = 1
+        places = np.cumsum(occurs, dtype=np.int32) - 1
+        names = self._machines.take(pa.array(np.flatnonzero(occurs)))
+        return pa.DictionaryArray.from_arrays(pa.array(places[machines]), names)
 
     def _table(self, machine_class: str, columns: _Columns) -> pa.Table:
         schema = self._schemas[machine_class]
@@ -195,14 +233,14 @@ class Batcher:
             columns.quality,
             *zip(*columns.rows, strict=True),
         ]
-        arrays = [pa.array(values, type=each.type) for values, each in zip(lists, schema, strict=True)]
-        return pa.Table.from_arrays(arrays, schema=schema)
+        first, *others = (pa.array(values, each) for values, each in zip(lists, _plain(schema), strict=True))
+        return pa.Table.from_arrays([first.dictionary_encode(), *others], schema=schema)
 
 
 def table_schema(machine_class: MachineClass) -> pa.Schema:
     """Columns of a class in a batch, as `plant.signals.Batch` states them."""
     fixed: Mapping[str, pa.DataType] = {
-        "machine": pa.string(),
+        "machine": pa.dictionary(pa.int32(), pa.string()),
         "observed_at": pa.int64(),
         "received_at": pa.int64(),
         "message": pa.int32(),
@@ -211,6 +249,33 @@ def table_schema(machine_class: MachineClass) -> pa.Schema:
     text = (SignalKind.STATE, SignalKind.EVENT)
     signals = {each.name: pa.string() if each.kind in text else pa.float64() for each in machine_class.signals}
     return pa.schema([*fixed.items(), *signals.items()])
+
+
+def _plain(schema: pa.Schema) -> list[pa.DataType]:
+    """Its types, with machines as text."""
+    return [pa.string(), *schema.types[1:]]
+
+
+def _one_block(blocks: list[_Block]) -> _Block:
+    """All blocks end to end."""
+    if len(blocks) == 1:
+        return blocks[0]
+    messages, machines, observed_at, received_at, values = zip(*blocks, strict=True)
+    whole: list[Column] = []
+    for parts in zip(*values, strict=True):
+        numeric = isinstance(parts[0], np.ndarray)
+        whole.append(np.concatenate(parts) if numeric else [text for part in parts for text in part])
+    whole_messages, whole_machines = np.concatenate(messages), np.concatenate(machines)
+    return _Block(whole_messages, whole_machines, np.concatenate(observed_at), np.concatenate(received_at), whole)
+
+
+def _numbers(column: NDArray[np.float64]) -> pa.Array:
+    """A column of numbers, null where NaN stands."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        whole = np.isfinite(np.add.reduce(column))  # one NaN would make the sum NaN
+    if whole:
+        return pa.array(column)
+    return pa.array(column, from_pandas=True)
 
 
 def _counts(received: Sequence[int]) -> NDArray[np.int64]:

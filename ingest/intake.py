@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ingest.batching import Batcher
 from ingest.decode.fast import FastPlan, decode_columns, plan_fast
@@ -37,6 +38,8 @@ class _Way(NamedTuple):
     filter: int
     machine: str
     """Empty where it leads to none."""
+    number: int
+    """Of its machine; -1 where it leads to none."""
     queue: "_Queue"
     """Where its messages wait to be decoded."""
 
@@ -133,31 +136,36 @@ class Intake:
         self._batcher.open_messages(opened, payload_bytes=0)
         for index, way in enumerate(self._ways[self._placed :], self._placed):
             way.queue.messages.append(index)
+        received_at_us = np.array(self._received_at_us, dtype=np.int64)
         single = self._single.messages[:]
         self._single.messages.clear()
         for queue in self._queues.values():
             indices = queue.messages[:]
             queue.messages.clear()
             for start in range(0, len(indices), TOGETHER):
-                single += self._decode_together(indices[start : start + TOGETHER], fast=queue.fast)
+                single += self._decode_together(
+                    indices[start : start + TOGETHER], fast=queue.fast, received_at_us=received_at_us
+                )
         for index in sorted(single):
             self._place(index)
         self._placed = len(self._payloads)
 
-    def _decode_together(self, indices: list[int], *, fast: FastPlan | None) -> list[int]:
+    def _decode_together(
+        self, indices: list[int], *, fast: FastPlan | None, received_at_us: NDArray[np.int64]
+    ) -> list[int]:
         """Place messages of one mapping in columns; those that must go one by one are returned."""
         payloads = [self._payloads[index] for index in indices]
         if fast is None or len(indices) <= FEW or max(map(len, payloads)) > self._max_payload_bytes:
             return indices
         columns = decode_columns(payloads, plan=fast)
         messages = np.array(indices, dtype=np.int64)[columns.taken]
-        rows = messages.tolist()
+        ways = self._ways
         self._batcher.add_columns(
             messages,
-            machines=[self._ways[index].machine for index in rows],
+            machines=np.array([ways[index].number for index in messages.tolist()], dtype=np.int32),
             machine_class=fast.plan.machine_class,
             observed_at_us=columns.observed_at,
-            received_at_us=np.array([self._received_at_us[index] for index in rows], dtype=np.int64),
+            received_at_us=received_at_us[messages],
             values=columns.values,
         )
         return [indices[row] for row in columns.left]
@@ -203,7 +211,8 @@ class Intake:
         route = self._router.route(name)
         plan = route.plan if isinstance(route, Route) else None
         queue = self._queue(plan) if isinstance(plan, JsonPlan) else self._single
-        way = _Way(name, route, route.filter, route.machine if isinstance(route, Route) else "", queue)
+        machine = route.machine if isinstance(route, Route) else ""
+        way = _Way(name, route, route.filter, machine, self._batcher.number_of(machine), queue)
         if isinstance(route, Route) and len(self._known) < _KNOWN_LIMIT:
             self._known[topic] = way
         return way

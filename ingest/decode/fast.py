@@ -114,7 +114,7 @@ def decode_columns(payloads: Sequence[bytes], *, plan: FastPlan) -> Columns:
         numbers += plan.offsets
         if not np.isfinite(numbers.sum()):  # one that is absent or too large would make the sum so
             sound = sound & ~np.isinf(numbers).any(axis=0)
-            reported = ~np.isnan(numbers).all(axis=0)
+            reported = np.count_nonzero(np.isnan(numbers), axis=0) < len(numbers)
     values: list[Column] = []
     row = iter(numbers)
     for field, place in zip(plan.plan.fields, plan.fields, strict=True):
@@ -125,7 +125,7 @@ def decode_columns(payloads: Sequence[bytes], *, plan: FastPlan) -> Columns:
         states: Mapping[str, str] = field.states or {}
         values.append([states.get(text, text) for text in raw] if states else raw)
         if not reported.all():
-            reported |= [text is not None for text in raw]
+            reported = reported | np.array([text is not None for text in raw], dtype=np.bool_)
     sound = sound & reported
     taken = np.array(rows, dtype=np.intp)
     if sound.all():

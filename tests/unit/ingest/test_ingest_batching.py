@@ -51,7 +51,7 @@ def test_take_gives_the_columns_of_the_seam():
     table = batch.tables["oven"]
     assert table.schema == pa.schema(
         [
-            ("machine", pa.string()),
+            ("machine", pa.dictionary(pa.int32(), pa.string())),
             ("observed_at", pa.int64()),
             ("received_at", pa.int64()),
             ("message", pa.int32()),
