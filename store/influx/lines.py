@@ -35,18 +35,32 @@ def lines_of(window: Window, rows: NDArray[np.intp], *, machine_class: str, line
     """
     fields: list[list[str]] = [[] for _ in rows]
     for signal, numbers in window.values.items():
-        start = f"{signal.translate(KEY_ESCAPES)}="
+        start = f"{key_of(signal)}="
         for parts, number in zip(fields, numbers[rows].tolist(), strict=True):
             if math.isfinite(number):
                 parts.append(f"{start}{number!r}")
     for signal, texts in window.states.items():
-        start = f'{signal.translate(KEY_ESCAPES)}="'
+        start = f'{key_of(signal)}="'
         for parts, text in zip(fields, texts[rows].tolist(), strict=True):
             if text is not None:
                 parts.append(f'{start}{text.translate(TEXT_ESCAPES)}"')
-    head = f"{machine_class.translate(MEASUREMENT_ESCAPES)},machine={_tag(window.machine)},line={_tag(line)} "
+    head = f"{head_of(machine_class, window.machine, line)} "
     times = window.observed_at[rows].tolist()
     return [f"{head}{','.join(parts)} {time}" for parts, time in zip(fields, times, strict=True) if parts]
+
+
+def head_of(measurement: str, machine: str, line: str) -> str:
+    """Measurement and tags of a line.
+
+    >>> head_of("press", "L1-press", "L1")
+    'press,machine=L1-press,line=L1'
+    """
+    return f"{measurement.translate(MEASUREMENT_ESCAPES)},machine={_tag(machine)},line={_tag(line)}"
+
+
+def key_of(signal: str) -> str:
+    """A signal as the key of a field."""
+    return signal.translate(KEY_ESCAPES)
 
 
 def marks_of(window: Window) -> NDArray[np.uint64]:

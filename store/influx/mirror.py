@@ -14,9 +14,9 @@ more than `late_h` after others that were observed at its time, and the deletion
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,8 @@ from plant.errors import Unavailable
 from plant.signals import Window
 from store.contract import ReadingStore
 from store.influx.book import MirrorBook, RefusedLine
+from store.influx.delivery import LineServer, deliver
 from store.influx.lines import lines_of, marks_of
-from store.influx.server import Refused
 from store.influx.settings import InfluxSettings
 
 log = logging.getLogger(__name__)
@@ -39,12 +39,6 @@ LAST_VALUES_LAG_US: Final = HOUR_US
 """A short look ends so much after the newest persisted last value, which is a little behind the newest reading."""
 READ_TOGETHER: Final = 10
 """Machines whose hour is read at once; bounds memory."""
-
-
-class LineServer(Protocol):
-    """What takes the lines: raises Refused for bad ones and Unavailable when away."""
-
-    def write(self, lines: Sequence[str]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,38 +152,23 @@ class Mirror:
                 asset = self.plant.machine_index[machine]
                 lines += lines_of(window, rows, machine_class=asset.machine_class, line=asset.line)
                 marks[key] = known.replaced(window.observed_at, found, start_us=start_us, end_us=end_us)
-        sent, refused = 0, list[RefusedLine]()
-        for first in range(0, len(lines), self.settings.batch_lines):
-            confirmed, bad = self._deliver(lines[first : first + self.settings.batch_lines])
-            sent += confirmed
-            refused += bad
+        delivery = deliver(self.server, lines, together=self.settings.batch_lines)
+        if lines:
+            self._came()
+        refused = [
+            RefusedLine(at_us=self.clock.now_us(), line=lines[index], reason=reason)
+            for index, reason in delivery.refused
+        ]
+        for each in refused:
+            log.warning("influx_refused", extra={"line": each.line, "reason": each.reason})
         self._confirmed |= marks
-        return sent, refused
+        return delivery.confirmed, refused
 
     def _windows(self, start_us: int, end_us: int) -> Iterator[dict[str, Window]]:
         names = [machine.name for machine in self.plant.machines]
         for first in range(0, len(names), READ_TOGETHER):
             group = names[first : first + READ_TOGETHER]
             yield self.store.read(group, start=instant(start_us), end=instant(end_us))
-
-    def _deliver(self, lines: list[str]) -> tuple[int, list[RefusedLine]]:
-        """Send lines, halving what the server refuses until the bad ones stand alone; lines confirmed and refused."""
-        due = [lines]
-        confirmed, refused = 0, list[RefusedLine]()
-        while due:
-            some = due.pop()
-            try:
-                self.server.write(some)
-            except Refused as error:
-                if len(some) > 1:
-                    due += [some[len(some) // 2 :], some[: len(some) // 2]]
-                    continue
-                refused.append(RefusedLine(at_us=self.clock.now_us(), line=some[0], reason=str(error)))
-                log.warning("influx_refused", extra={"line": some[0], "reason": str(error)})
-            else:
-                confirmed += len(some)
-            self._came()
-        return confirmed, refused
 
     def _forget(self, *, before_us: int) -> None:
         hour = before_us // HOUR_US

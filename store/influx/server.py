@@ -65,6 +65,27 @@ class InfluxServer:
         except (HTTPError, OSError) as error:
             raise Unavailable(_away(settings, error)) from error
 
+    def make_bucket(self) -> None:
+        """Make the bucket with its retention. Raises Unavailable when that is not possible."""
+        from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
+        from influxdb_client.rest import ApiException
+
+        settings = self._settings
+        days = settings.retention_days
+        rule: Any = BucketRetentionRules
+        rules = [] if days == 0 else [rule(type="expire", every_seconds=round(days * 86_400))]
+        try:
+            self._client.buckets_api().create_bucket(
+                bucket_name=settings.bucket, org=settings.org, retention_rules=rules
+            )
+        except ApiException as error:
+            raise Unavailable(
+                f"There is no bucket {settings.bucket} at {settings.url}, and it could not be made "
+                f"({error.status}: {_reason(error)}). Make it, or give the token the right to."
+            ) from error
+        except (HTTPError, OSError) as error:
+            raise Unavailable(_away(settings, error)) from error
+
     def ping(self) -> str:
         """The server's version, or an empty text where it does not tell. Raises Unavailable when it does not answer."""
         from influxdb_client.rest import ApiException
@@ -92,5 +113,5 @@ def _reason(error: Any) -> str:
 def _away(settings: InfluxSettings, error: Exception) -> str:
     return (
         f"Cannot reach InfluxDB at {settings.address} ({' '.join(str(error).split())[:REASON_LENGTH]}). Is it running? "
-        "Nothing is lost: the readings stay in the embedded store and are sent when it is back."
+        "Nothing is lost: what it has not confirmed is kept and sent when it is back."
     )

@@ -1,4 +1,4 @@
-"""Where readings are mirrored to; nothing is mirrored without an `[influx]` section."""
+"""Where readings are mirrored to or kept; there is neither without an `[influx]` section."""
 
 from pathlib import Path
 from typing import Self
@@ -20,6 +20,11 @@ class InfluxSettings(BaseModel):
         description="May write to the bucket; only ever set from LINEWRIGHT_INFLUX__TOKEN, never written here.",
     )
     token_file: Path | None = Field(default=None, description="File whose first line is the token.")
+    retention_days: float = Field(
+        default=0.0,
+        ge=0,
+        description="With store.kind influxdb: a bucket that is made keeps readings so long [d]; 0: for ever.",
+    )
     period_s: float = Field(default=5.0, gt=0, description="Pause between two looks for new readings [s].")
     batch_lines: int = Field(
         default=1_000, ge=1, le=50_000, description="Lines (readings of one machine) that are sent together."

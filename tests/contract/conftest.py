@@ -1,7 +1,9 @@
 """The stores that keep the contract; each test runs on every one of them."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from postgres_server import PASSWORD, Postgres
@@ -11,9 +13,12 @@ from plant.clock import PlantClock
 from store.books.settings import RecordsSettings
 from store.contract import TimeSeriesStore
 from store.embedded.writer import open_writer
+from store.influx.settings import InfluxSettings
+from store.influx.writer import InfluxWriter
 from store.records import Records
 from store.settings import StoreSettings
 from tests.contract.batches import PLANT
+from tests.integration.influx_servers import Influx1
 
 STORES = {
     "embedded": StoreSettings(),
@@ -22,10 +27,37 @@ STORES = {
 """As it is by default, and sealing after every batch with no memory of what was sealed."""
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(scope="session")
+def influx_server(require_real: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx1]:
+    """A real InfluxDB 1.6 behind the path-mapping proxy."""
+    server = Influx1(require_real("influxdb"), tmp_path_factory.mktemp("influx"))
+    server.start()
+    yield server
+    server.stop()
+    server.close()
+
+
+@pytest.fixture
+def influx_settings(request: pytest.FixtureRequest) -> InfluxSettings:
+    """A bucket that is not there yet, at LINEWRIGHT_TEST_INFLUX_URL (with its token) or at the InfluxDB 1.6."""
+    bucket = f"test-{uuid4().hex}"
+    if url := os.environ.get("LINEWRIGHT_TEST_INFLUX_URL"):
+        org, token = (os.environ.get(f"LINEWRIGHT_TEST_INFLUX_{name}", "") for name in ("ORG", "TOKEN"))
+        return InfluxSettings(url=url, org=org or "linewright", bucket=bucket, token=SecretStr(token))
+    server: Influx1 = request.getfixturevalue("influx_server")
+    return InfluxSettings(url=server.url, bucket=bucket)
+
+
+@pytest.fixture(params=[*STORES, pytest.param("influxdb", marks=pytest.mark.influx)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TimeSeriesStore]:
     """An empty store of each kind, for the plant of `batches`."""
-    opened = open_writer(tmp_path / "site", plant=PLANT, clock=PlantClock(), settings=STORES[request.param])
+    folder, clock = tmp_path / "site", PlantClock()
+    opened: TimeSeriesStore
+    if request.param == "influxdb":
+        settings: InfluxSettings = request.getfixturevalue("influx_settings")
+        opened = InfluxWriter(folder, plant=PLANT, clock=clock, settings=settings, sizes=StoreSettings())
+    else:
+        opened = open_writer(folder, plant=PLANT, clock=clock, settings=STORES[request.param])
     yield opened
     opened.close()
 

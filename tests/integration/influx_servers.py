@@ -1,7 +1,7 @@
 """Real servers that take line protocol, which tests may stop, kill and start again.
 
 VictoriaMetrics takes `/api/v2/write` as it is. InfluxDB 1.6 takes the same body at `/write`, so a small proxy in front
-of it maps the path and the names of the query, nothing else.
+of it maps the path and the names of the query, and a bucket that is made to a database; `/query` it passes on as it is.
 """
 
 import json
@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -111,22 +112,45 @@ class Influx1(Server):
             def do_POST(self) -> None:
                 parts = urllib.parse.urlsplit(self.path)
                 query = dict(urllib.parse.parse_qsl(parts.query))
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                assert parts.path == "/api/v2/write"
-                asked = urllib.parse.urlencode({"db": query["bucket"], "precision": query["precision"][0]})
-                request = urllib.request.Request(f"http://127.0.0.1:{proxied.port}/write?{asked}", data=body)
-                if encoding := self.headers["Content-Encoding"]:
-                    request.add_header("Content-Encoding", encoding)
-                proxied.writes += 1
+                body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+                if parts.path == "/api/v2/write":
+                    asked = urllib.parse.urlencode({"db": query["bucket"], "precision": query["precision"][0]})
+                    proxied.writes += 1
+                    self._pass(f"/write?{asked}", body)
+                elif parts.path == "/api/v2/buckets":
+                    wanted = json.loads(body)
+                    proxied.make(wanted["name"], [rule["everySeconds"] for rule in wanted["retentionRules"]])
+                    self._say(201, json.dumps({"id": "1", "orgID": "1", **wanted}).encode())
+                else:
+                    assert parts.path == "/query"
+                    self._pass(self.path, body)
+
+            def do_GET(self) -> None:
+                if self.path.startswith("/api/v2/orgs"):
+                    self._say(200, json.dumps({"orgs": [{"id": "1", "name": "linewright"}]}).encode())
+                else:
+                    assert self.path.startswith(("/query", "/ping", "/health"))
+                    self._pass(self.path, None)
+
+            def _pass(self, path: str, body: bytes | None) -> None:
+                method = "GET" if body is None else "POST"
+                request = urllib.request.Request(f"http://127.0.0.1:{proxied.port}{path}", data=body, method=method)
+                for name in ("Content-Encoding", "Accept"):
+                    if value := self.headers[name]:
+                        request.add_header(name, value)
                 try:
-                    with urllib.request.urlopen(request, timeout=30) as answer:
+                    with urllib.request.urlopen(request, timeout=60) as answer:
                         status, text = answer.status, answer.read()
                 except urllib.error.HTTPError as error:
                     status, text = error.code, error.read()
                 except OSError as error:
                     status, text = 503, str(error).encode()
+                self._say(status, text)
+
+            def _say(self, status: int, text: bytes) -> None:
                 self.send_response(status)
                 if status != 204:
+                    self.send_header("Content-Type", "application/json")
                     self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 if status != 204:
@@ -154,11 +178,12 @@ class Influx1(Server):
         )
         return ["run", "-config", str(configuration)]
 
-    def make(self, bucket: str) -> None:
+    def make(self, bucket: str, retention_s: Sequence[int] = ()) -> None:
         """Create the database that stands for the bucket."""
+        kept = "".join(f" WITH DURATION {seconds}s" for seconds in retention_s)
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/query",
-            data=urllib.parse.urlencode({"q": f'CREATE DATABASE "{bucket}"'}).encode(),
+            data=urllib.parse.urlencode({"q": f'CREATE DATABASE "{bucket}"{kept}'}).encode(),
         )
         urllib.request.urlopen(request, timeout=10).close()
 
