@@ -70,8 +70,8 @@ class Batch:
     A table per machine class, one row per reading, with the columns
     `machine` (dictionary-encoded string), `observed_at` (int64, µs UTC, device clock), `received_at` (int64, µs UTC,
     plant clock), `message` (int32, index into `message_filter`), `quality` (uint8, `Quality` of the whole row) and
-    one column per signal: float64 for gauges and counters, string for states and events; null where the message did not report
-    it.
+    one column per signal: float64 for gauges and counters, string for states and events; null where the message did not
+    report it.
     """
 
     run: str
