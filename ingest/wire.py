@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from paho.mqtt.client import Client
 from paho.mqtt.enums import MessageType, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.exception import MalformedPacket
@@ -19,6 +20,8 @@ PROVED_WITH: Final = ("2.2.0",)
 """Versions of paho-mqtt whose private methods behave as this file expects; the tests prove it for the installed one."""
 READ_BYTES: Final = 131_072
 """Asked of the socket at a time [byte]."""
+AT_ONCE_BYTES: Final = 30_000
+"""So much of a buffer is worth walking over in one piece [byte]."""
 _PUBACK: Final = 0x4002
 """First two bytes of a PUBACK: its type, and two bytes to follow."""
 
@@ -69,6 +72,8 @@ def gather(buffer: bytes, start: int, *, into: Publishes, limit: int, with_prope
     Publishes(topics=[b'a'], payloads=[b'v1'], mids=[7])
     """
     topics, payloads, mids = into
+    if len(buffer) - start >= AT_ONCE_BYTES:
+        start = _leap(buffer, start, into=into, limit=limit, with_properties=with_properties)
     size, at, room = len(buffer), start, limit - len(mids)
     try:
         while room > 0:
@@ -110,6 +115,58 @@ def gather(buffer: bytes, start: int, *, into: Publishes, limit: int, with_prope
     except IndexError:
         pass  # the packet is unfinished, or claims more than it holds: `frame` tells
     return at
+
+
+def _leap(buffer: bytes, start: int, *, into: Publishes, limit: int, with_properties: bool) -> int:
+    """Do as `gather` does for as many packets as can be told together.
+
+    The first byte of a topic's length is 0 in all packets whose topic is shorter than 256 bytes, and text holds none.
+    So each zero says where a packet would begin and end, if it were one. Those that begin where the one before ends,
+    from `start` on, are what a walk would find; the first that does not, or is unusual, is left to the walk.
+    """
+    signs = np.frombuffer(buffer, dtype=np.uint8)
+    zeros = np.flatnonzero(signs[start + 2 :] == 0) + (start + 2)
+    last, second = signs[zeros - 1].astype(np.int64), signs[zeros - 2].astype(np.int64)
+    long = second > 127  # the length takes two bytes
+    begins = zeros - 2 - long
+    ends = zeros + np.where(long, (last << 7) + second - 128, last)
+    heads = signs[begins]
+    usual = (heads & 0xF4 == 0x30) & (last < 128) & (begins >= start) & (ends <= len(buffer))
+    begins, ends, bodies, heads = begins[usual], ends[usual], zeros[usual], heads[usual]
+    chosen = _chain(begins, ends, start)[: max(0, limit - len(into.mids))]
+    begins, ends, bodies, asked = begins[chosen], ends[chosen], bodies[chosen], (heads[chosen] & 2) != 0
+    names = bodies + 2
+    texts = names + signs[np.minimum(bodies + 1, len(signs) - 1)]
+    safe = np.minimum(texts, len(signs) - 3)
+    mids = np.where(asked, signs[safe].astype(np.int64) << 8 | signs[safe + 1], 0)
+    payloads = texts + 2 * asked
+    sound = (texts > names) & ((mids > 0) | ~asked)
+    if with_properties:
+        sound &= signs[np.minimum(payloads, len(signs) - 1)] == 0
+        payloads = payloads + 1
+    sound &= payloads <= ends
+    count = len(sound) if sound.all() else int(np.argmin(sound))
+    if not count:
+        return start
+    name, text, payload, end = (places[:count].tolist() for places in (names, texts, payloads, ends))
+    into.topics.extend([buffer[a:b] for a, b in zip(name, text, strict=True)])
+    into.payloads.extend([buffer[a:b] for a, b in zip(payload, end, strict=True)])
+    into.mids.extend(mids[:count].tolist())
+    return int(end[-1])
+
+
+def _chain(begins: NDArray[np.int64], ends: NDArray[np.int64], start: int) -> NDArray[np.int64]:
+    """Which of some stretches, in order of their beginning, follow each other without a gap from a place on."""
+    if len(begins) and begins[0] == start and (begins[1:] == ends[:-1]).all():
+        return np.arange(len(begins))
+    places = dict(zip(begins.tolist(), range(len(begins)), strict=True))
+    after = ends.tolist()
+    found: list[int] = []
+    here = places.get(start)
+    while here is not None:
+        found.append(here)
+        here = places.get(after[here])
+    return np.array(found, dtype=np.int64)
 
 
 def frame(buffer: bytes, start: int) -> Frame | int | None:

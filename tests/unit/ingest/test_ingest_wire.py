@@ -251,3 +251,43 @@ def test_another_version_of_paho_is_read_the_plain_way_and_says_so(monkeypatch, 
 def test_plain_paho_can_be_chosen():
     assert type(session_client(BrokerSettings(read_path=ReadPath.PAHO), on_publishes=print)) is SessionClient
     assert type(session_client(BrokerSettings(), on_publishes=print)) is BulkSessionClient
+
+
+@st.composite
+def buffers(draw) -> tuple[bytes, int, int, bool]:
+    """Many packets, perhaps damaged at a byte or cut off; where a packet begins; a limit; and whether it is MQTT 5."""
+    protocol = draw(protocols)
+    some = draw(st.lists(packets(protocol), min_size=1, max_size=8))
+    order = draw(st.lists(st.integers(0, len(some) - 1), min_size=1, max_size=40))
+    whole = bytearray(b"".join(some[index] for index in order))
+    if draw(st.booleans()):
+        whole[draw(st.integers(0, len(whole) - 1))] = draw(st.sampled_from([0, 1, 0x30, 0x32, 0x7F, 0x80, 0xFF]))
+    first = draw(st.sampled_from([0, len(some[order[0]])]))
+    end = draw(st.integers(max(0, len(whole) - 40), len(whole)))
+    return bytes(whole[:end]), min(first, end), draw(st.integers(0, 50)), protocol is MQTTProtocolVersion.MQTTv5
+
+
+@settings(max_examples=400, deadline=None)
+@given(given_buffer=buffers())
+def test_gather_finds_the_same_at_once_as_one_by_one(given_buffer: tuple[bytes, int, int, bool]) -> None:
+    buffer, start, limit, with_properties = given_buffer
+    found = []
+    for at_once in (8, len(buffer) + 1):
+        into = Publishes([b"before"], [b""], [1])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(wire, "AT_ONCE_BYTES", at_once)
+            place = gather(buffer, start, into=into, limit=limit, with_properties=with_properties)
+        found.append((place, into))
+    assert found[0] == found[1]
+
+
+def test_gather_takes_many_messages_at_once_when_one_payload_looks_like_a_packet() -> None:
+    odd = publish(b"a", b"\x32\x05\x00\x01a\x00\x07" * 9, mid=5, qos=1, properties=None)
+    usual = [publish(b"acme/press", b'{"x":%d}' % n, mid=n + 1, qos=1, properties=None) for n in range(600)]
+    buffer = b"".join([*usual[:300], odd, *usual[300:]])
+    into = Publishes([], [], [])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire, "AT_ONCE_BYTES", 8)
+        reached = wire._leap(buffer, 0, into=into, limit=10_000, with_properties=False)
+    assert reached == len(buffer)
+    assert into.mids == [*range(1, 301), 5, *range(301, 601)]
