@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from linewright.lifecycle import SUPERVISOR_VARIABLE
+from linewright.settings.shell import StoreKind
 from linewright.settings.site import Site
 from plant.errors import Unavailable
 from store.records import Records
@@ -51,7 +52,7 @@ def roles_of(site: Site) -> tuple[str, ...]:
     wanted = {"ingest", "serve", "work"}
     if site.broker.embedded:
         wanted.add("broker")
-    if site.influx is not None:
+    if site.influx is not None and site.keeps is StoreKind.EMBEDDED:
         wanted.add("mirror")
     if site.simulator is not None:
         wanted.add("simulate")

@@ -19,8 +19,8 @@ from ingest.simulator.truth import write
 from ingest.simulator.world import World
 from linewright.lifecycle import beat
 from linewright.settings.site import Site
+from linewright.wiring import open_keeper
 from plant.errors import ConfigError, Fault, Unavailable
-from store.embedded.writer import open_writer
 from store.records import Records
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def keep_history(site: Site, history: History, *, records: Records) -> int:
     Returns:
         Readings stored.
     """
-    with closing(open_writer(site.data, plant=site.plant, clock=site.clock)) as writer:
+    with closing(open_keeper(site)) as writer:
         run = writer.begin_run((FILTER,))
         stored = 0
         for batch in history.batches:

@@ -5,15 +5,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from linewright.settings.shell import StoreKind
 from linewright.settings.site import Site, load
 from linewright.settings.template import CONFIG_NAME
 from plant.clock import PlantClock
 from store.embedded.reader import EmbeddedReader, open_reader
 from store.records import Records
 
+if TYPE_CHECKING:
+    from store.embedded.writer import EmbeddedWriter
+    from store.influx.reader import InfluxReader
+    from store.influx.writer import InfluxWriter
+
 CLOCK_NAME: Final = "clock.json"
+StoreReader: TypeAlias = "EmbeddedReader | InfluxReader"
+"""Whatever the site keeps its readings in, to look at."""
 
 
 def open_site(folder: Path, *, environ: Mapping[str, str]) -> Site:
@@ -52,9 +60,26 @@ def open_records(site: Site) -> Records:
     return Records(site.records.address(site.data))
 
 
-def open_store(site: Site) -> EmbeddedReader:
+def open_store(site: Site) -> StoreReader:
     """A reading store; any number of processes may have one. Raises Unavailable where nothing was ever stored."""
-    return open_reader(site.data, plant=site.plant)
+    if site.keeps is StoreKind.EMBEDDED:
+        return open_reader(site.data, plant=site.plant)
+    from store.influx.reader import InfluxReader
+
+    assert site.influx is not None
+    return InfluxReader(site.data, plant=site.plant, settings=site.influx)
+
+
+def open_keeper(site: Site) -> "EmbeddedWriter | InfluxWriter":
+    """The one writer of the store. Raises Unavailable where another process writes, or folder or server are away."""
+    if site.keeps is StoreKind.EMBEDDED:
+        from store.embedded.writer import open_writer
+
+        return open_writer(site.data, plant=site.plant, clock=site.clock, settings=site.store)
+    from store.influx.writer import InfluxWriter
+
+    assert site.influx is not None
+    return InfluxWriter(site.data, plant=site.plant, clock=site.clock, settings=site.influx, sizes=site.store)
 
 
 def wall_now() -> datetime:

@@ -32,9 +32,9 @@ from linewright.console.pages.plant import plant_page
 from linewright.settings.site import Site
 from linewright.settings.warnings import is_loopback
 from linewright.status import RoleStatus, examine, roles_status
+from linewright.wiring import StoreReader
 from plant.errors import Unavailable
 from plant.plans import Plan
-from store.embedded.reader import EmbeddedReader
 from store.records import Records
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ def build(site: Site, *, stop: threading.Event | None = None) -> FastAPI:
 
 def _api(console: Console) -> APIRouter:
     async def status() -> Mapping[str, object]:
-        def examined(records: Records, reader: EmbeddedReader | None) -> Mapping[str, object]:
+        def examined(records: Records, reader: StoreReader | None) -> Mapping[str, object]:
             return examine(console.site, store=reader, records=records).model_dump(mode="json")
 
         try:

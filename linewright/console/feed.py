@@ -13,13 +13,12 @@ from linewright.account import account_of
 from linewright.console.snapshot import Banner, Snapshot
 from linewright.lifecycle import SILENT_AFTER_S
 from linewright.settings.site import Site
-from linewright.wiring import open_records, open_store, wall_now
+from linewright.wiring import StoreReader, open_records, open_store, wall_now
 from plant.assets import SignalRole
 from plant.clock import instant
 from plant.errors import Unavailable
 from plant.signals import LastValue
 from store.books.entries import RoleBeat
-from store.embedded.reader import EmbeddedReader
 from store.records import Records
 
 log = logging.getLogger(__name__)
@@ -39,10 +38,10 @@ class Source:
 
     site: Site
     thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="console"))
-    reader: EmbeddedReader | None = None
+    reader: StoreReader | None = None
     records: Records | None = None
 
-    async def ask(self, question: Callable[[EmbeddedReader, Records], Answer]) -> Answer:
+    async def ask(self, question: Callable[[StoreReader, Records], Answer]) -> Answer:
         """The answer to a question about store and records.
 
         Raises:
@@ -59,7 +58,7 @@ class Source:
         await asyncio.get_running_loop().run_in_executor(self.thread, self._drop)
         self.thread.shutdown(wait=True)
 
-    def _answer(self, question: Callable[[EmbeddedReader, Records], Answer]) -> Answer:
+    def _answer(self, question: Callable[[StoreReader, Records], Answer]) -> Answer:
         if self.reader is None:
             self.reader = open_store(self.site)
         return question(self.reader, self._records())
@@ -137,7 +136,7 @@ class Feed:
         self._records_version = version
         return fresh
 
-    def _read_values(self, reader: EmbeddedReader, fresh: Snapshot) -> Snapshot:
+    def _read_values(self, reader: StoreReader, fresh: Snapshot) -> Snapshot:
         version = reader.version()
         if version == self._store_version:
             return fresh
@@ -150,7 +149,7 @@ class Feed:
         self._store_version = version
         return read
 
-    def _state_since(self, last: dict[str, dict[str, LastValue]], reader: EmbeddedReader) -> dict[str, int]:
+    def _state_since(self, last: dict[str, dict[str, LastValue]], reader: StoreReader) -> dict[str, int]:
         since = dict(self.snapshot.state_since_us)
         unknown: dict[str, list[str]] = {}
         for machine in self.site.plant.machines:

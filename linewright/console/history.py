@@ -13,10 +13,10 @@ from linewright.console.views.machine_view import (
     state_segments,
 )
 from linewright.settings.site import Site
+from linewright.wiring import StoreReader
 from plant.risks import Risk
 from plant.work_orders import WorkOrder
 from store.books.entries import Renewal
-from store.embedded.reader import EmbeddedReader
 from store.records import Records
 
 
@@ -36,7 +36,7 @@ class MachineHistory:
 
 
 def read_history(
-    reader: EmbeddedReader, records: Records, *, site: Site, machine: str, span: Range, now: datetime
+    reader: StoreReader, records: Records, *, site: Site, machine: str, span: Range, now: datetime
 ) -> MachineHistory:
     """Signals, states, risks and maintenance of a machine up to now."""
     machine_class = site.plant.class_of(machine)

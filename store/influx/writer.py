@@ -140,6 +140,15 @@ class InfluxWriter:
             self._runs = {known: self._runs[known] for known in beside} | {run: tuple(filters)}
             return run
 
+    def end_run(self, run: str) -> None:
+        """Close the account of a run; what it read and did not settle was not acknowledged and is sent again."""
+        with self._mutex, reaching(self._folder), transaction(self._connection):
+            ledger.close_runs(self._connection, at_us=self._clock.now_us(), run=run)
+
+    def seal(self) -> int:
+        """What is confirmed is sealed by the server; returns 0 rows."""
+        return 0
+
     def quarantine_remove(self, numbers: Sequence[int]) -> int:
         """Take messages out of quarantine; returns how many were there."""
         with self._mutex, reaching(self._folder), transaction(self._connection):
@@ -159,6 +168,14 @@ class InfluxWriter:
             for measurement in (found.machine_class, found.machine_class + REVISIONS):
                 self._query.tell(delete(measurement, where=where))
             return gone
+
+    def deleting(self, machine: str, *, start: datetime, end: datetime) -> Iterator[int]:
+        """As `delete`, in one step: it is the server's work."""
+        yield self.delete(machine, start=start, end=end)
+
+    def tidying(self) -> Iterator[int]:
+        """Nothing is due: the bucket's own retention lets go of what is old."""
+        return iter(())
 
     def retain(self, older_than: datetime) -> int:
         """See `store.contract.TimeSeriesStore.retain`; the files are the server's business, so it returns 0."""
