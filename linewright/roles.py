@@ -10,7 +10,7 @@ from typing import Final
 from linewright import logs
 from linewright.lifecycle import beat, stop_on_signals
 from linewright.settings.site import Site
-from linewright.wiring import open_records, open_store
+from linewright.wiring import open_keeper, open_records, open_store
 from plant.errors import Unavailable
 from store.contract import ReadingStore
 from store.records import Records
@@ -55,9 +55,8 @@ def run_ingest(site: Site, records: Records, stop: threading.Event) -> None:
     from linewright.orders import take_orders
     from linewright.pipeline import receive_and_keep
     from linewright.receiving import begin_beside, run_together
-    from store.embedded.writer import open_writer
 
-    with closing(open_writer(site.data, plant=site.plant, clock=site.clock, settings=site.store)) as writer:
+    with closing(open_keeper(site)) as writer:
         ingestors = receive_and_keep(
             site,
             write=writer.write,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 CLOCK_NAME: Final = "clock.json"
 StoreReader: TypeAlias = "EmbeddedReader | InfluxReader"
 """Whatever the site keeps its readings in, to look at."""
+Keeper: TypeAlias = "EmbeddedWriter | InfluxWriter"
+"""The same, to write."""
 
 
 def open_site(folder: Path, *, environ: Mapping[str, str]) -> Site:
@@ -70,7 +72,7 @@ def open_store(site: Site) -> StoreReader:
     return InfluxReader(site.data, plant=site.plant, settings=site.influx)
 
 
-def open_keeper(site: Site) -> "EmbeddedWriter | InfluxWriter":
+def open_keeper(site: Site) -> Keeper:
     """The one writer of the store. Raises Unavailable where another process writes, or folder or server are away."""
     if site.keeps is StoreKind.EMBEDDED:
         from store.embedded.writer import open_writer
