@@ -142,6 +142,15 @@ class Ingestor:
         self._most_held = 0
 
     @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """Filters that the broker is asked for."""
+        return self._router.subscriptions
+
+    def leave(self, subscriptions: Sequence[str]) -> None:
+        """Tell the broker, once connected, that of these filters those are not wanted any more that are not its own."""
+        self._link.leave(tuple(each for each in subscriptions if each not in self._router.subscriptions))
+
+    @property
     def state(self) -> dict[str, object]:
         """How it goes, as plain values for a heartbeat; safe to read from another thread."""
         connected_at = self._link.connected_at

@@ -90,8 +90,9 @@ class Link:
         self._broker = broker
         self._choices = broker.choices
         self._choice = 0
-        share = f"$share/{broker.shared_group}/" if broker.shared_group else ""
-        self._subscriptions = tuple(share + each for each in subscriptions)
+        self._share = f"$share/{broker.shared_group}/" if broker.shared_group else ""
+        self._subscriptions = tuple(self._share + each for each in subscriptions)
+        self._left: tuple[str, ...] = ()
         self._deliver = on_publishes
         self._presence = presence
         self._session = Session.KEPT if presence is None else Session.CLEAN
@@ -119,6 +120,10 @@ class Link:
         """The sentence about an absent broker; empty while it is there."""
         self.refused: tuple[str, ...] = ()
         """Filters that the broker would not let this client subscribe."""
+
+    def leave(self, subscriptions: Sequence[str]) -> None:
+        """Have the broker forget filters of the session, at the next welcome."""
+        self._left = tuple(self._share + each for each in subscriptions)
 
     def connect_if_due(self) -> None:
         """Try an absent broker again, once its wait is over."""
@@ -260,6 +265,8 @@ class Link:
         self._generation += 1
         self.connected, self.connected_at, self._last_contact = True, now, now
         self._trying_until, self.trouble, self.refused = None, "", ()
+        if self._left:
+            client.unsubscribe(list(self._left))
         if self._subscriptions:
             _, mid = client.subscribe([(each, self._broker.qos) for each in self._subscriptions])
             if mid is not None:

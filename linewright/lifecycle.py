@@ -38,6 +38,11 @@ def stop_on_signals(supervisor_pid: int | None = None) -> threading.Event:
     return stop
 
 
+def ask_on_hangup(asked: threading.Event) -> None:
+    """Have SIGHUP set an event: by custom it asks to read the configuration again. Call from the main thread."""
+    signal.signal(signal.SIGHUP, lambda _number, _frame: asked.set())
+
+
 def beat(
     role: str,
     *,

@@ -17,7 +17,7 @@ def role_detail(states: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
     """
     links = [{"link": name, **state} for name, state in states.items()]
     return {
-        "connected": all(link["connected"] for link in links),
+        "connected": bool(links) and all(link["connected"] for link in links),
         "store_available": all(link["store_available"] for link in links),
         "received": sum(link["received"] for link in links),
         "in_flight": sum(link["in_flight"] for link in links),

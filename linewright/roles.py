@@ -1,19 +1,24 @@
 """What each role's process does between its start and SIGTERM."""
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from linewright import logs
-from linewright.lifecycle import beat, stop_on_signals
+from linewright.lifecycle import ask_on_hangup, beat, stop_on_signals
 from linewright.settings.site import Site
-from linewright.wiring import open_keeper, open_records, open_store
+from linewright.settings.template import CONFIG_NAME
+from linewright.wiring import open_keeper, open_records, open_site, open_store
 from plant.errors import Unavailable
 from store.contract import ReadingStore
 from store.records import Records
+
+if TYPE_CHECKING:
+    from ingest.ingestor import Ingestor
 
 log = logging.getLogger(__name__)
 
@@ -51,26 +56,46 @@ def run_broker(site: Site, records: Records, stop: threading.Event) -> None:
 
 def run_ingest(site: Site, records: Records, stop: threading.Event) -> None:
     """From the wire to the store; the only writer of the store."""
+    from linewright.chores import serve
     from linewright.links import role_detail
     from linewright.orders import take_orders
     from linewright.pipeline import receive_and_keep
-    from linewright.receiving import begin_beside, run_together
+    from linewright.receiving import begin_beside
+    from linewright.reloading import Configuration, run_reloading
 
     with closing(open_keeper(site)) as writer:
-        ingestors = receive_and_keep(
-            site,
-            write=writer.write,
-            begin_run=begin_beside(writer.begin_run),
-            take_orders=lambda _topic, payload: take_orders(payload, site=site, records=records),
-            quarantine=writer,
-        )
+        configuration = Configuration(site, file=site.folder / CONFIG_NAME, load=lambda: _load_again(site))
+        now: dict[str, Ingestor] = {}
+
+        def build(newest: Site) -> "dict[str, Ingestor]":
+            ingestors = receive_and_keep(
+                newest,
+                write=writer.write,
+                begin_run=begin_beside(writer.begin_run),
+                take_orders=lambda _topic, payload: take_orders(payload, site=newest, records=records),
+                quarantine=writer,
+            )
+            now.clear()
+            now.update(ingestors)
+            return ingestors
 
         def detail() -> dict[str, object]:
-            return role_detail({name: ingestor.state for name, ingestor in ingestors.items()})
+            links = role_detail({name: ingestor.state for name, ingestor in list(now.items())})
+            return {**links, "configuration": configuration.refused, "configurations": configuration.taken}
 
+        ask_on_hangup(configuration.asked)
         reporting = beat("ingest", records=records, detail=detail, stop=stop)
-        run_together(ingestors, stop)
+        chores = serve(site, writer, stop)
+        try:
+            run_reloading(configuration, build=build, stop=stop)
+        finally:
+            stop.set()
+            chores.join()
         reporting.join()
+
+
+def _load_again(site: Site) -> Site:
+    return open_site(site.folder, environ=os.environ)
 
 
 def run_serve(site: Site, records: Records, stop: threading.Event) -> None:

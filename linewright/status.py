@@ -210,7 +210,9 @@ def _broker_problems(roles: tuple[RoleStatus, ...]) -> list[str]:
     if ingest is None or not ingest.running:
         return []
     links = _links(ingest)
+    refused = ingest.detail.get("configuration")
     return [
+        *([str(refused)] if refused else []),
         *(
             f"Ingest has no connection to the broker {link.get('link')} at {link.get('broker')}. Is it running?"
             for link in links
