@@ -61,7 +61,7 @@ def ask(site: Site, *, task: str, numbers: Sequence[int], wait_s: float) -> Outc
         Unavailable: The request cannot be written.
     """
     asked = [_leave(site, broker, task=task, numbers=some) for broker, some in _by_broker(site, numbers).items()]
-    if not _ingest_lives(site):
+    if not ingest_lives(site):
         sentence = f"Ingest does not run here now. The request is kept: {len(numbers)} to {task} when it starts."
         return Outcome(done=False, sentence=sentence)
     until = time.monotonic() + wait_s
@@ -164,6 +164,7 @@ def _told(answer: Answer, task: Task) -> str:
     )
 
 
-def _ingest_lives(site: Site) -> bool:
+def ingest_lives(site: Site) -> bool:
+    """Whether ingest has given a sign of life of late."""
     with closing(open_records(site)) as records:
         return any(beat.role == "ingest" and wall_now() - beat.at < SILENT_AFTER for beat in records.roles())
