@@ -20,17 +20,20 @@ ANSWERS_KEPT: Final = 100
 """Answers that stay to be read; older ones are removed."""
 _REQUEST: Final = ".request"
 _ANSWER: Final = ".answer"
+_PROGRESS: Final = ".progress"
 _TICK_NS: Final = 2_000_000_000
 """More than the coarsest clock of a file system [ns]."""
 
 
 class Task(StrEnum):
-    """What ingest is asked to do with messages in quarantine."""
+    """What ingest is asked to do: with messages in quarantine, or with the store."""
 
     REPLAY = "replay"
     """Let them go the way of a message again, under the mappings of now."""
     DROP = "drop"
     """Remove them for good."""
+    STORE = "store"
+    """Work on the store that only its writer can do; `Request.order` says which."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,10 +46,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Fingerprint of the mappings that the asker had in mind; see `ingest.rework`."""
     asked_at_us: int = 0
     """[µs UTC, wall clock]"""
+    order: str = ""
+    """Of work on the store, as JSON."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the messages of a request."""
+    """What became of a request."""
 
     stored: int = 0
     duplicate: int = 0
@@ -57,6 +62,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Were no longer in quarantine."""
     detail: str = ""
     """A sentence where something went wrong."""
+    done: str = ""
+    """What work on the store did, in a sentence or more."""
 
 
 def together(answers: Sequence[Answer]) -> Answer:
@@ -73,7 +80,7 @@ class Spool:
         self._folder = folder
         self._seen_ns = -1
 
-    def ask(self, task: Task, numbers: Sequence[int], *, mappings: str = "") -> str:
+    def ask(self, task: Task, numbers: Sequence[int] = (), *, mappings: str = "", order: str = "") -> str:
         """Leave a request, durably; returns its name, to wait for the answer with.
 
         Raises:
@@ -81,7 +88,11 @@ class Spool:
         """
         name = f"{time.time_ns():020d}-{os.getpid()}"
         request = Request(
-            task=task, numbers=tuple(dict.fromkeys(numbers)), mappings=mappings, asked_at_us=time.time_ns() // 1_000
+            task=task,
+            numbers=tuple(dict.fromkeys(numbers)),
+            mappings=mappings,
+            asked_at_us=time.time_ns() // 1_000,
+            order=order,
         )
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -118,8 +129,22 @@ class Spool:
         """Leave the answer, then remove the request; OSError where the folder cannot be written."""
         self._write(name + _ANSWER, msgspec.json.encode(answer))
         (self._folder / (name + _REQUEST)).unlink(missing_ok=True)
+        (self._folder / (name + _PROGRESS)).unlink(missing_ok=True)
         for old in self._names(_ANSWER)[:-ANSWERS_KEPT]:
             (self._folder / (old + _ANSWER)).unlink(missing_ok=True)
+
+    def tell(self, name: str, progress: str) -> None:
+        """Say how far a request is; lost in a power cut. OSError where the folder cannot be written."""
+        temporary = self._folder / f"{name}{_PROGRESS}.new"
+        temporary.write_text(progress, encoding="utf-8")
+        temporary.replace(self._folder / (name + _PROGRESS))
+
+    def progress(self, name: str) -> str:
+        """How far a request is; empty when nothing was told."""
+        try:
+            return (self._folder / (name + _PROGRESS)).read_text(encoding="utf-8")
+        except OSError:
+            return ""
 
     def answer(self, name: str) -> Answer | None:
         """The answer to a request, once there is one."""

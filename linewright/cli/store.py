@@ -1,4 +1,4 @@
-"""Commands on the store itself: check, compact, count, back up, ask in SQL, export, import."""
+"""Commands on the store itself: check, compact, count, let go, delete, back up, ask in SQL, export, import."""
 
 import csv
 import sys
@@ -7,19 +7,27 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from linewright.cli.site import SiteOption, load_site
 from plant.errors import Unavailable
 
+if TYPE_CHECKING:
+    from linewright.settings.site import Site
+    from store.settings import StoreSettings
+
 store_app = typer.Typer(no_args_is_help=True)
+
+Wait = Annotated[float, typer.Option("--wait", min=0, help="How long to wait for a sign of ingest's, if it runs [s].")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to the command line."""
-    app.add_typer(store_app, name="store", help="The store of readings: verify, compact, stats, backup, restore.")
+    app.add_typer(
+        store_app, name="store", help="The store of readings: stats, verify, compact, retain, delete, backup, restore."
+    )
     app.command()(sql)
     app.command()(export)
     app.command("import")(import_files)
@@ -63,16 +71,63 @@ def compact(site: SiteOption = None) -> None:
 
 @store_app.command()
 def stats(site: SiteOption = None) -> None:
-    """Show how much there is of each machine class."""
-    from store.embedded.care import counts
+    """Show how much there is of each machine class, how long it is kept, and what was deleted or let go."""
+    from store.embedded.care import counts, removed
 
-    for each in counts(load_site(site).data):
+    loaded = load_site(site)
+    for each in counts(loaded.data):
         span = f"{each.start:%Y-%m-%d %H:%M}Z to {each.end:%Y-%m-%d %H:%M}Z" if each.start and each.end else "empty"
         typer.echo(
             f"{each.machine_class}: {each.rows + each.hot_rows} rows, {span}; {each.segments} segments with "
             f"{each.bytes / 2**20:.1f} MB and {each.rollup_bytes / 2**20:.1f} MB of rollups; "
             f"hot: {each.hot_rows} rows, {each.hot_bytes / 2**20:.1f} MB"
+            + (f"; only rollups from {each.rolled_from:%Y-%m-%d %H:%M}Z on" if each.rolled_from else "")
         )
+    typer.echo(_kept_words(loaded.store))
+    for entry in removed(loaded.data):
+        typer.echo(
+            f"{entry.at:%Y-%m-%d %H:%M}Z  {entry.what}: {entry.machine or entry.machine_class}, {entry.rows} rows, "
+            f"{entry.start:%Y-%m-%d %H:%M}Z to {entry.end:%Y-%m-%d %H:%M}Z"
+        )
+
+
+@store_app.command()
+def retain(site: SiteOption = None, wait_s: Wait = 60.0) -> None:
+    """Let go now of what is older than [store] raw_days, minute_days, hour_years and revisions_days allow."""
+    from linewright.chores import Order, Work, carry_out
+
+    loaded = load_site(site)
+    typer.echo(_kept_words(loaded.store))
+    outcome = carry_out(loaded, Order(work=Work.RETAIN), wait_s=wait_s, show=_overwrite)
+    _conclude(outcome.sentence, done=outcome.done)
+
+
+@store_app.command()
+def delete(
+    machines: Annotated[str, typer.Option(help="Names, parted by commas.")],
+    start: Annotated[datetime, typer.Option(help="First instant, UTC.")],
+    end: Annotated[datetime, typer.Option(help="Last instant, UTC, excluded.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    site: SiteOption = None,
+    wait_s: Wait = 60.0,
+) -> None:
+    """Delete readings for good, also while ingest runs; the store keeps a note of it."""
+    from linewright.chores import Order, Work, carry_out
+
+    loaded = load_site(site)
+    chosen = _chosen_machines(loaded, machines)
+    first, past = start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)
+    if past <= first:
+        raise typer.BadParameter(f"{end} is not after {start}", param_hint="--end")
+    if not yes:
+        typer.echo(
+            f"This deletes the readings of {', '.join(chosen)} from {first:%Y-%m-%d %H:%M:%S}Z to before "
+            f"{past:%Y-%m-%d %H:%M:%S}Z for good, with rollups and overwritten values. Only a backup has them then."
+        )
+        typer.confirm("Delete them?", abort=True)
+    order = Order(work=Work.DELETE, machines=tuple(chosen), start=first, end=past)
+    outcome = carry_out(loaded, order, wait_s=wait_s, show=_overwrite)
+    _conclude(outcome.sentence, done=outcome.done)
 
 
 @store_app.command()
@@ -142,10 +197,7 @@ def export(
     loaded = load_site(site)
     if kind not in list(Format):
         raise typer.BadParameter(f"{kind}; there are {', '.join(Format)}", param_hint="--format")
-    chosen = machines.split(",") if machines else [machine.name for machine in loaded.plant.machines]
-    if unknown := [machine for machine in chosen if machine not in loaded.plant.machine_index]:
-        known = ", ".join(loaded.plant.machine_index)
-        raise typer.BadParameter(f"{', '.join(unknown)}; there are {known}", param_hint="--machines")
+    chosen = _chosen_machines(loaded, machines)
     first, past = _range(loaded.data, start, end)
     store = open_store(loaded)
     try:
@@ -172,40 +224,64 @@ def import_files(
     files: Annotated[list[Path], typer.Argument(help="CSV (.csv, .csv.gz) or Parquet files.")],
     mapping: Annotated[Path | None, typer.Option(help="TOML: which column is what; default: as exported.")] = None,
     site: SiteOption = None,
+    wait_s: Wait = 60.0,
 ) -> None:
-    """Fill the store from files of history; the same file again doubles nothing. Ingest must be stopped."""
-    from store.embedded.writer import open_writer
-    from store.importing import FILTER, ImportMapping, import_file, load_mapping
+    """Fill the store from files of history, also while ingest runs; the same file again doubles nothing."""
+    from linewright.chores import Order, Work, carry_out
+    from store.importing import load_mapping
 
     loaded = load_site(site)
-    plan = ImportMapping() if mapping is None else load_mapping(mapping)
-    large = loaded.store.model_copy(update={"seal_span_s": 1e12})  # by size only: history spans years
-    try:
-        writer = open_writer(loaded.data, plant=loaded.plant, clock=loaded.clock, settings=large)
-    except Unavailable as error:
-        raise Unavailable(f"{error} An import needs the store for itself: stop, import, start again.") from None
-    try:
-        for file in files:
-            run = writer.begin_run((FILTER,))
-            with typer.progressbar(length=1000, label=file.name, file=sys.stderr) as bar:
-                new, known = import_file(
-                    writer,
-                    file,
-                    run=run,
-                    mapping=plan,
-                    plant=loaded.plant,
-                    clock=loaded.clock,
-                    progress=partial(_advance, bar),
-                )
-            writer.end_run(run)
-            typer.echo(f"{file}: {new} samples new, {known} were there.")
-        writer.seal()
-    finally:
-        writer.close()
+    if missing := [str(file) for file in files if not file.is_file()]:
+        raise typer.BadParameter(f"no file {', '.join(missing)}", param_hint="FILES")
+    if mapping is not None:
+        load_mapping(mapping)
+    order = Order(
+        work=Work.IMPORT,
+        files=tuple(str(file.absolute()) for file in files),
+        mapping="" if mapping is None else str(mapping.absolute()),
+    )
+    outcome = carry_out(loaded, order, wait_s=wait_s, show=_overwrite)
+    _conclude(outcome.sentence, done=outcome.done)
 
 
 def _advance(bar: Any, share: float) -> None:
     bar.update(round(share * 1000) - bar.pos)
+
+
+def _overwrite(text: str) -> None:
+    """Progress on one line of a terminal, nothing elsewhere."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r\x1b[K{text}", nl=False, err=True)
+
+
+def _conclude(sentence: str, *, done: bool) -> None:
+    if sys.stderr.isatty():
+        typer.echo("\r\x1b[K", nl=False, err=True)
+    typer.echo(sentence, err=not done)
+    if not done:
+        raise typer.Exit(1)
+
+
+def _chosen_machines(site: "Site", names: str | None) -> list[str]:
+    """Those named, parted by commas; None: all."""
+    chosen = names.split(",") if names else [machine.name for machine in site.plant.machines]
+    if unknown := [machine for machine in chosen if machine not in site.plant.machine_index]:
+        known = ", ".join(site.plant.machine_index)
+        raise typer.BadParameter(f"{', '.join(unknown)}; there are {known}", param_hint="--machines")
+    return chosen
+
+
+def _kept_words(settings: "StoreSettings") -> str:
+    """How long what is kept."""
+
+    def span(value: float | None, unit: str) -> str:
+        return "for ever" if value is None else f"{value:g} {unit}"
+
+    return (
+        f"Kept: readings {span(settings.raw_days, 'days')}, then rollups by the minute "
+        f"{span(settings.minute_days, 'days')} and by the hour {span(settings.hour_years, 'years')}; overwritten "
+        f"values {span(settings.revisions_days, 'days')} ([store] in linewright.toml)."
+    )
 
 
 def _range(data: Path, start: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:

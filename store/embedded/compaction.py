@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from store.embedded.columns import KEYS, TEXT, ClassColumns, together
 from store.embedded.layout import DAY_US, UNIT_OF, WINDOW_US, transaction
+from store.embedded.packing import Packing
 from store.embedded.retention import KEEP, Deletion, Limits, Removal
 from store.embedded.retention import enter as enter_removal
 from store.embedded.rolled_files import RollupFile, rollup_file
@@ -257,7 +258,13 @@ class _Output:
         else:
             self._revisions += older
         if self._target is None:
-            self._target = SegmentFile(self._folder, self._file, table, schema=_schema(opened, self._columns))
+            self._target = SegmentFile(
+                self._folder,
+                self._file,
+                table,
+                schema=_schema(opened, self._columns),
+                packing=Packing.SMALL if self._end_us - self._start_us == DAY_US else Packing.QUICK,
+            )
             grains = _grains_for(len(table), self._end_us - self._start_us, rows_per_grain=self._rows_per_grain)
             self._rollups = [RollupFile(self._folder, rollup_file(self._file, grain), grain) for grain in grains]
         self._target.add(table)

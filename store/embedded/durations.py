@@ -56,7 +56,12 @@ def durations(observed: Instants, words: Texts, edges: Instants, *, hold_us: int
     if len(at) == 0 or count <= 0:
         return {}
     codes, names = pd.factorize(words[there], sort=True)
-    until = at + np.minimum(np.diff(at, append=at[-1] + hold_us), hold_us)
+    # a word that is told again while it still holds changes nothing: one row a run, not one a reading
+    begins = np.concatenate(([True], (codes[1:] != codes[:-1]) | (np.diff(at) > hold_us)))
+    ends = np.append(at[1:][begins[1:]], at[-1] + hold_us)
+    last = at[np.append(np.flatnonzero(begins)[1:] - 1, len(at) - 1)]
+    at, codes = at[begins], codes[begins]
+    until = np.minimum(ends, last + hold_us)
     points = np.union1d(at, edges[:-1])
     points = points[(points >= edges[0]) & (points < edges[-1])]
     owner = np.searchsorted(at, points, side="right") - 1

@@ -6,6 +6,7 @@ crash before leaves an orphan that the next open removes, a crash after leaves n
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,11 +20,13 @@ from store.embedded.keys import RecentKeys
 from store.embedded.layout import ROLLUPS, WINDOW_US, retired_path, segment_path, transaction
 from store.embedded.memory import give_back
 from store.embedded.segments import (
+    OpenSegment,
+    Ranges,
+    Segment,
     enter,
     in_order,
     manifest,
     ranges_of,
-    read_segment,
     read_whole,
     write_segment,
 )
@@ -115,17 +118,21 @@ def _known_before(connection: sqlite3.Connection, folder: Path, machine_class: s
     ranges = ranges_of(in_order(hot.select(["machine", "observed_at", "received_at"])))
     low, high = min(start for start, _ in ranges.values()), max(end for _, end in ranges.values())
     segments = manifest(connection, machine_class, start_us=low, end_us=high + 1)
-    overlapping = [table for segment in segments for table in read_segment(folder, segment, ranges=ranges)]
-    if not overlapping:
+    wanted = np.unique(_hashes(hot))
+    tables = [_alike(folder, segment, ranges, wanted) for segment in segments]
+    if not any(len(table) for table in tables):
         return {}
-    sealed = together(overlapping)
-    known = _rows_of(sealed, np.isin(_hashes(sealed), _hashes(hot)))
-    if len(known) == 0:
-        return {}
+    known = together([table for table in tables if len(table)])
     known = known.take(pa.array(np.argsort(known["received_at"].to_numpy(), kind="stable"))).combine_chunks()
     keys = RecentKeys(window_rows=len(known))
     keys.add(known, keys.compare(known).merged)
     return keys.compare(hot).duplicates
+
+
+def _alike(folder: Path, segment: Segment, ranges: Ranges, wanted: Any) -> Any:
+    """The rows of a segment whose keys may be among those wanted; only the row groups that have any are decoded."""
+    with closing(OpenSegment(folder, segment)) as opened:
+        return opened.alike(ranges, lambda keys: np.isin(_hashes(keys), wanted))
 
 
 def _by_window(table: Any) -> list[Any]:
@@ -156,10 +163,6 @@ def _moves(
         messages, samples = moves.get(origin, (0, 0))
         moves[origin] = (messages + whole, samples + len(signals))
     return moves
-
-
-def _rows_of(table: Any, mask: Any) -> Any:
-    return table.filter(pa.array(mask)).combine_chunks()
 
 
 def _hashes(table: Any) -> Any:

@@ -1,14 +1,10 @@
-"""Sealed readings: Parquet files, a row group per machine or few of them, and their rows in the manifest.
-
-Source: Apache Parquet format, "Encodings": BYTE_STREAM_SPLIT for noise and counters, dictionary for quantised values,
-DELTA_BINARY_PACKED for times.
-"""
+"""Sealed readings: Parquet files, a row group per machine or few of them, and their rows in the manifest."""
 
 import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -20,17 +16,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plant.clock import instant
-from store.embedded.columns import KEYS, machine_codes, signals_in, together
+from store.embedded.columns import KEYS, machine_codes, together
 from store.embedded.layout import class_folder, found_path, segment_path, sync_folder
+from store.embedded.packing import Packing, encodings
 
 ROW_GROUP_ROWS: Final = 21_600
 """Rows of one machine in a row group: 6 h at 1 Hz; less to decode for a short look back, more for size."""
+DAY_GROUP_ROWS: Final = 86_400
+"""In files of a whole day, which are seldom looked into for minutes: 1 Hz, and a quarter less for quantised values."""
 GROUP_ROWS_AT_LEAST: Final = 5_000
 """Machines with fewer rows share a row group; each group costs as much as some thousand values."""
-DICTIONARY_BELOW: Final = 0.3
-"""Ratio of distinct values below which a column is dictionary-encoded [0..1]."""
-PROBE_ROWS: Final = 4_096
-"""Rows by which the encodings of a sealed file are chosen; a compacted one takes all rows of its first machine."""
 
 Ranges = Mapping[str, tuple[int, int]]
 """Machine to the first and last `observed_at` of its rows, both included [µs UTC]."""
@@ -151,7 +146,9 @@ def file_name(machine_class: str, *, start_us: int, number: int) -> str:
 class SegmentFile:
     """A segment being written, machine after machine."""
 
-    def __init__(self, folder: Path, file: str, probe: Any, *, schema: Any | None = None) -> None:
+    def __init__(
+        self, folder: Path, file: str, probe: Any, *, schema: Any | None = None, packing: Packing = Packing.QUICK
+    ) -> None:
         """Begin a file.
 
         Args:
@@ -159,6 +156,7 @@ class SegmentFile:
             file: Its name.
             probe: Some of its rows, from which the encodings are chosen.
             schema: Its columns; None: those of the probe.
+            packing: Whether it stays.
         """
         self._file, self._path = file, segment_path(folder, file)
         if not self._path.parent.exists():
@@ -169,8 +167,9 @@ class SegmentFile:
         self._waiting_rows = 0
         self._sink = self._path.open("wb")
         self._schema = probe.schema if schema is None else schema
+        self._group_rows = DAY_GROUP_ROWS if packing is Packing.SMALL else ROW_GROUP_ROWS
         self._writer = pq.ParquetWriter(
-            self._sink, self._schema, compression="zstd", write_page_checksum=True, **_encodings(probe)
+            self._sink, self._schema, write_page_checksum=True, **encodings(probe, packing=packing)
         )
 
     def add(self, table: Any) -> None:
@@ -216,14 +215,14 @@ class SegmentFile:
     def _flush(self) -> None:
         if self._waiting_rows:
             table = self._waiting[0] if len(self._waiting) == 1 else together(self._waiting)
-            self._writer.write_table(table, row_group_size=max(ROW_GROUP_ROWS, GROUP_ROWS_AT_LEAST))
+            self._writer.write_table(table, row_group_size=self._group_rows)
             self._waiting, self._waiting_rows = [], 0
 
 
 def write_segment(folder: Path, table: Any, *, machine_class: str, number: int) -> Written:
     """Write a sorted table durably as a file that no manifest names yet."""
     file = file_name(machine_class, start_us=int(table["observed_at"].to_numpy().min()), number=number)
-    target = SegmentFile(folder, file, table.slice(0, PROBE_ROWS), schema=table.schema)
+    target = SegmentFile(folder, file, table, schema=table.schema)
     target.add(table)
     return target.close()
 
@@ -303,16 +302,26 @@ class OpenSegment:
 
     def rows(self, ranges: Ranges, signals: frozenset[str] | None = None) -> list[Any]:
         """The row groups that may hold rows of these machines and times, both ends included."""
-        groups = [
-            index
-            for index, (first, last, low, high) in enumerate(self._groups)
-            if any(first <= machine <= last and _touch(span, (low, high)) for machine, span in ranges.items())
-        ]
-        if not groups:
+        if not (groups := self._touched(ranges)):
             return []
         names = [name for name in self.schema.names if name in KEYS or signals is None or name in signals]
         with reading(self.segment):
             return [self._file.read_row_groups(groups, columns=names, use_threads=False)]
+
+    def alike(self, ranges: Ranges, fits: Callable[[Any], Any]) -> Any:
+        """The rows whose keys fit, all columns; the others of a row group are looked at by key only.
+
+        Args:
+            ranges: Machines and times, both ends included, that may hold any.
+            fits: Of `machine` and `observed_at`, which rows.
+        """
+        parts = [self.schema.empty_table()]
+        for index in self._touched(ranges):
+            with reading(self.segment):
+                keys = self._file.read_row_group(index, columns=["machine", "observed_at"], use_threads=False)
+            if (found := np.flatnonzero(fits(keys))).size:
+                parts.append(self._group(index).take(pa.array(found)))
+        return together(parts)
 
     def rows_of(self, machine: str, start_us: int, end_us: int) -> Any | None:
         """A machine's rows in [start, end), all columns; cheap when machines are asked for in order."""
@@ -328,6 +337,14 @@ class OpenSegment:
                 if (rows := self._held[2].get(machine)) is not None:
                     parts.append(self._held[1].slice(rows[0], rows[1] - rows[0]))
         return together(parts) if parts else None
+
+    def _touched(self, ranges: Ranges) -> list[int]:
+        """Row groups that may hold rows of these machines and times."""
+        return [
+            index
+            for index, (first, last, low, high) in enumerate(self._groups)
+            if any(first <= machine <= last and _touch(span, (low, high)) for machine, span in ranges.items())
+        ]
 
     def close(self) -> None:
         """Close it."""
@@ -377,18 +394,3 @@ def reading(segment: Segment, *, file: str | None = None) -> Iterator[None]:
         raise Gone(segment, "the file is gone", file=file) from error
     except (pa.ArrowException, OSError) as error:
         raise Damaged(segment, str(error).split("\n", maxsplit=1)[0], file=file) from error
-
-
-def _encodings(table: Any) -> dict[str, Any]:
-    """Which columns get a dictionary, and how the others are laid out, by their share of distinct values."""
-    dictionary = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
-    other = {"observed_at": "DELTA_BINARY_PACKED", "received_at": "DELTA_BINARY_PACKED"}
-    for name in signals_in(table):
-        if name in dictionary:
-            continue
-        probe = table[name].drop_null().to_numpy()
-        if len(np.unique(probe)) <= DICTIONARY_BELOW * len(probe):
-            dictionary.append(name)
-        else:
-            other[name] = "BYTE_STREAM_SPLIT"
-    return {"use_dictionary": [*dictionary, "quality"], "column_encoding": other}

@@ -45,9 +45,13 @@ class Upkeep:
         """A class has a new segment."""
         self._candidates.add(name)
 
-    def step(self, *, everything: bool = False) -> None:
-        """Go on with what is being compacted by one machine, or begin with what is due."""
-        self.past_damage(lambda: self._step(everything=everything))
+    def step(self, *, everything: bool = False) -> int:
+        """Go on with what is being compacted by one machine, or begin with what is due; returns its rows."""
+        return self.past_damage(lambda: self._step(everything=everything))
+
+    def look_again(self) -> None:
+        """Any class may have something due by now."""
+        self._candidates.update(self._columns)
 
     def finish(self, *, everything: bool = False) -> None:
         """Compact all that is due, or all there is."""

@@ -150,6 +150,18 @@ class EmbeddedWriter:
             self._upkeep.finish(everything=True)
             return int(self._connection.execute("SELECT COUNT(*) FROM segments").fetchone()[0])
 
+    def tidying(self) -> Iterator[int]:
+        """Compact, prune and let go of what is due, step by step; yields the rows of each step."""
+        with self._mutex:
+            self._upkeep.look_again()
+        while True:
+            with self._mutex, reaching(self._folder):
+                if not self._upkeep.waits:
+                    self._upkeep.unlink_retired()
+                    return
+                rows = self._upkeep.step()
+            yield rows
+
     def set_damaged_aside(self) -> int:
         """Check every file whole, and set aside those that cannot be read as they were written; returns how many."""
         with self._mutex, reaching(self._folder):
@@ -314,8 +326,9 @@ class EmbeddedWriter:
     def _commit(self, batch: Batch, outcome: Outcome, parts: list[Prepared]) -> None:
         tables = [part.rows.drop_columns(["message"]) for part in parts]
         bodies = [body_of(part.rows, batch) for part in parts]
-        before = [self._last.update(part.machine_class, table) for part, table in zip(parts, tables, strict=True)]
         due = time.monotonic() - self._persisted_s >= self._settings.last_values_every_s
+        fresh = list(zip(parts, tables, strict=True)) if due else []
+        before = [self._last.update(part.machine_class, table) for part, table in fresh]
         quarantined_bytes = self._quarantined_bytes
         try:
             with transaction(self._connection):
@@ -335,7 +348,7 @@ class EmbeddedWriter:
                 if due:
                     self._last.persist(self._connection)
         except BaseException:
-            for part, newest in zip(parts, before, strict=True):
+            for (part, _), newest in zip(fresh, before, strict=True):
                 self._last.restore(part.machine_class, newest)
             raise
         self._runs.setdefault(batch.run, batch.filters)
@@ -344,6 +357,8 @@ class EmbeddedWriter:
             self._last.persisted()
             self._persisted_s = time.monotonic()
         for part, table, body in zip(parts, tables, bodies, strict=True):
+            if not due:
+                self._last.note(part.machine_class, table)
             self._keys[part.machine_class].add(table, part.comparison.merged)
             low, high = span(table)
             hot = self._hot[part.machine_class]

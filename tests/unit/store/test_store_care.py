@@ -3,6 +3,7 @@
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -14,7 +15,7 @@ from store.embedded.care import back_up, counts, examine, restore
 from store.embedded.reader import open_reader
 from store.embedded.writer import EmbeddedWriter
 from store.exporting import Format, export
-from store.importing import ImportMapping, import_file, load_mapping
+from store.importing import ImportMapping, importing, load_mapping
 from store.sql import SqlError, ask
 from tests.contract.batches import PLANT, at, batch, row, series
 from tests.unit.store.conftest import Open
@@ -32,6 +33,12 @@ def filled(open_store: Open) -> EmbeddedWriter:
     store.seal()
     store.write(batch(row("L1-press", 8_299, temperature_c=-1.0, received=9_000), row("L1-press", 9_000, state="Held")))
     return store
+
+
+def import_file(store: EmbeddedWriter, path: Path, **how: Any) -> tuple[int, int]:
+    """Import a file to its end; samples new, and samples that were there."""
+    *_, last = importing(store, path, **how)
+    return last.new, last.known
 
 
 def damage(folder: Path) -> Path:

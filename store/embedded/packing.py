@@ -1,0 +1,91 @@
+"""How each column of a file is encoded and compressed.
+
+Source: Apache Parquet format, "Encodings": BYTE_STREAM_SPLIT for noise and counters, dictionary for quantised values,
+DELTA_BINARY_PACKED for times. The figures behind the codecs are in docs/benchmarks/store.md.
+"""
+
+from enum import Enum
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from store.embedded.columns import signals_in
+
+PROBE_ROWS: Final = 4_096
+TRIAL_ROWS: Final = 16_384
+"""Rows by which the encodings of a file are chosen: by counting values, and by trying."""
+SPLIT_BYTES: Final = 6.5
+"""What a value takes whose bytes are split into streams, where nearly all values differ [byte]."""
+TIMES: Final = {"observed_at": "DELTA_BINARY_PACKED", "received_at": "DELTA_BINARY_PACKED"}
+STATISTICS: Final = ["machine", "observed_at"]
+"""Of the columns by which row groups are chosen."""
+QUICK_LEVEL: Final = 1
+DICTIONARY, SPLIT, PLAIN = "dictionary", "split", "plain"
+SMALL_CODEC: Final = {DICTIONARY: ("zstd", 9), SPLIT: ("brotli", 4), PLAIN: ("zstd", 3)}
+"""Codec and level by layout. Bytes that are split into streams take a codec that codes each stream by itself: zstd does
+that only from level 12 on, which costs three times as much for the same size."""
+
+
+class Packing(Enum):
+    """How much work goes into a small file."""
+
+    QUICK = "quick"
+    """Files that are compacted again within a day."""
+    SMALL = "small"
+    """Files that stay."""
+
+
+def encodings(table: Any, *, packing: Packing) -> dict[str, Any]:
+    """What `pyarrow.parquet.ParquetWriter` is told for files like this table."""
+    small = packing is Packing.SMALL
+    layouts = {
+        part.name: DICTIONARY
+        if pa.types.is_dictionary(part.type)
+        else _smallest(table[part.name].slice(0, TRIAL_ROWS))
+        if small
+        else _likely(table[part.name].slice(0, PROBE_ROWS))
+        for part in table.schema
+        if part.name in signals_in(table)
+    }
+    codecs = {
+        name: SMALL_CODEC[layouts.get(name, DICTIONARY)] if small else ("zstd", QUICK_LEVEL)
+        for name in table.column_names
+    }
+    return {
+        "use_dictionary": ["machine", "quality", *(name for name, layout in layouts.items() if layout == DICTIONARY)],
+        "column_encoding": TIMES | {n: "BYTE_STREAM_SPLIT" for n, layout in layouts.items() if layout == SPLIT},
+        "compression": {name: codec for name, (codec, _) in codecs.items()},
+        "compression_level": {name: level for name, (_, level) in codecs.items()},
+        "write_statistics": STATISTICS,
+    }
+
+
+def _likely(column: Any) -> str:
+    """A dictionary where it and its indices take less than split bytes."""
+    values = column.drop_null().to_numpy()
+    distinct = max(len(np.unique(values)), 1)
+    as_dictionary = 8 * distinct + len(values) * np.ceil(np.log2(distinct)) / 8
+    return DICTIONARY if as_dictionary <= SPLIT_BYTES * len(values) else SPLIT
+
+
+def _smallest(column: Any) -> str:
+    """What makes the smallest file of it."""
+    table = pa.table({"value": column})
+    return min(SMALL_CODEC, key=lambda layout: _size(table, layout))
+
+
+def _size(table: Any, layout: str) -> int:
+    codec, level = SMALL_CODEC[layout]
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        use_dictionary=layout == DICTIONARY,
+        column_encoding={"value": "BYTE_STREAM_SPLIT"} if layout == SPLIT else None,
+        compression=codec,
+        compression_level=level,
+        write_statistics=False,
+    )
+    return int(sink.getvalue().size)
