@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from ingest.batching import Batcher
@@ -19,13 +20,17 @@ from ingest.figures import Figures
 from ingest.intake import Intake
 from ingest.link import Link, Token
 from ingest.rework import Quarantine, Rework, SideHandler, fingerprint
-from ingest.settings import MAIN, BrokerSettings, IngestSettings
+from ingest.settings import MAIN, BrokerSettings, IngestSettings, MessageFormat
+from ingest.sparkplug.host import Host, state_filters
+from ingest.sparkplug.links import host_faults
+from ingest.sparkplug.memory import NodeMemory
+from ingest.sparkplug.session import EdgeNodes
 from ingest.spool import Spool
 from ingest.topics import compile_router
 from ingest.wire import Publishes
 from plant.assets import Plant
 from plant.clock import US_PER_S, PlantClock
-from plant.errors import Unavailable
+from plant.errors import ConfigError, Unavailable
 from plant.signals import Batch, Receipt
 
 log = logging.getLogger(__name__)
@@ -72,6 +77,7 @@ class Ingestor:
         side_topics: Mapping[str, SideHandler] | None = None,
         spool: Spool | None = None,
         quarantine: Quarantine | None = None,
+        memory: Path | None = None,
         randomness: random.Random | None = None,
     ) -> None:
         """Prepare without connecting.
@@ -87,20 +93,33 @@ class Ingestor:
             side_topics: Filter = handler, for messages that are no readings, such as orders.
             spool: Where replays from quarantine are asked for; None: nobody asks.
             quarantine: Of the store behind the sink; needed with `spool`.
+            memory: File in which a Sparkplug host remembers its edge nodes; None: only while it runs.
             randomness: Jitter of waits.
 
         Raises:
-            ConfigError: Mappings that do not fit the plant, or unusable password and TLS files.
+            ConfigError: Mappings that do not fit the plant or share a link that they must not, or unusable password
+                and TLS files.
         """
+        if faults := host_faults(settings, broker=broker, where=f"broker {name}"):
+            raise ConfigError(faults)
         self._settings = settings
         self._broker = broker
         self._sink = sink
         self._clock = clock
         self._sides = dict(side_topics or {})
-        self._router = compile_router(settings.mappings, plant=plant, side_filters=tuple(self._sides))
+        nodes = EdgeNodes(settings.sparkplug)
+        self._host: Host | None = None
+        if any(mapping.format is MessageFormat.SPARKPLUG for mapping in settings.mappings):
+            self._host = Host(nodes, memory=None if memory is None else NodeMemory(memory, plant=plant))
+            self._sides |= dict.fromkeys(state_filters(settings), self._host.hear_state)
+        self._router = compile_router(settings.mappings, plant=plant, side_filters=tuple(self._sides), nodes=nodes)
         chance = randomness or random.Random()
         self._link = Link(
-            broker, subscriptions=self._router.subscriptions, on_publishes=self._on_publishes, randomness=chance
+            broker,
+            subscriptions=self._router.subscriptions,
+            on_publishes=self._on_publishes,
+            randomness=chance,
+            presence=self._host,
         )
         # the way of a message takes wall time, however fast the plant's clock runs
         self.filters = labels(self._router.filters, broker=name)
@@ -170,6 +189,7 @@ class Ingestor:
             "durable": self._figures.durable,
             "committed_at_us": self._committed_at_us,
             "unknown_fields": self._intake.unknown_fields,
+            **({} if self._host is None else {"sparkplug": self._host.state}),
         }
 
     def run(self, stop: threading.Event) -> None:
@@ -200,8 +220,17 @@ class Ingestor:
         self._commit_if_due(quiet=arrived == 0)
         if self._rework is not None and self._held is None:
             self._rework.turn(self._intake.received, lambda: self._intake.in_flight)
+        self._attend()
         if arrived:
             self._pause(arrived)
+
+    def _attend(self) -> None:
+        """Let a Sparkplug host say what it has to, and have data replayed whose births came."""
+        if self._host is None or not self._link.connected:
+            return
+        self._link.publish(self._host.due())
+        if self._rework is not None and self._held is None and (readable := self._host.released()) is not None:
+            self._rework.ask(readable)
 
     def _pause(self, arrived: int) -> None:
         """Let messages gather: one look for all of a few milliseconds costs no more than one for each.

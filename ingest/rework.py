@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 PORTION_MESSAGES: Final = 500
 """Settled at once; ingest reads from the broker between two portions."""
 PORTION_BYTES: Final = 8_000_000
+NEWEST: Final = 5_000
+"""Messages in quarantine looked at for what can be read by now."""
 LOOK_EVERY_S: Final = 0.5
 """How often the spool is looked at [s]."""
 RETRY_S: Final = 2.0
@@ -39,6 +41,10 @@ SideHandler = Callable[[str, bytes], str | None]
 class Quarantined(Protocol):
     """A message in quarantine."""
 
+    @property
+    def number(self) -> int: ...
+    @property
+    def reason(self) -> RejectionReason: ...
     @property
     def run(self) -> str: ...
     @property
@@ -59,6 +65,9 @@ class Quarantine(Protocol):
 
     def quarantine_remove(self, numbers: Sequence[int], /) -> int:
         """Remove messages; how many were there."""
+
+    def quarantine(self, limit: int, /) -> Sequence[Quarantined]:
+        """The newest messages."""
 
 
 def fingerprint(mappings: Sequence[MappingSettings], *, plant: Plant) -> str:
@@ -128,6 +137,17 @@ class Rework:
             self._batcher.take(received)  # a portion that was not kept begins anew
             self._look_at = now + RETRY_S
             log.warning("rework_held_up", extra={"request": self._name, "why": str(error), "again_s": RETRY_S})
+
+    def ask(self, wanted: Callable[[str, RejectionReason, int], bool]) -> None:
+        """Ask for a replay of those of the newest messages whose topic, reason and reception are wanted."""
+        try:
+            messages = self._quarantine.quarantine(NEWEST)
+            numbers = [each.number for each in messages if wanted(each.topic, each.reason, each.received_at_us)]
+            if numbers:
+                self._spool.ask(Task.REPLAY, sorted(numbers), mappings=self._mappings)
+                log.info("replay_asked", extra={"messages": len(numbers)})
+        except (Unavailable, OSError) as error:
+            log.warning("replay_not_asked", extra={"why": str(error)})
 
     def _begin(self) -> bool:
         if not self._spool.changed():

@@ -63,12 +63,10 @@ class _Way(NamedTuple):
 class Router:
     """Finds the machine and the decoding of a topic; remembers the answers."""
 
-    def __init__(
-        self, *, filters: tuple[str, ...], ways: tuple[_Way, ...], plant: Plant, sparkplug: SparkplugSettings
-    ) -> None:
+    def __init__(self, *, filters: tuple[str, ...], ways: tuple[_Way, ...], plant: Plant, nodes: EdgeNodes) -> None:
         self.filters = filters
         """The ledger's keys: the filters to subscribe, then `NO_FILTER`."""
-        self.nodes = EdgeNodes(sparkplug)
+        self.nodes = nodes
         """What is known of Sparkplug's edge nodes; decoding their messages keeps it."""
         self._ways = ways
         self._plant = plant
@@ -214,7 +212,7 @@ def compile_router(
     *,
     plant: Plant,
     side_filters: Sequence[str] = (),
-    sparkplug: SparkplugSettings | None = None,
+    nodes: EdgeNodes | None = None,
 ) -> Router:
     """Make mappings ready for a plant.
 
@@ -222,7 +220,7 @@ def compile_router(
         mappings: In order; the first that fits a topic and its machine's class decodes it.
         plant: The machines and their signals.
         side_filters: Further filters, whose messages are no readings.
-        sparkplug: The host's, for mappings of its format.
+        nodes: What a Sparkplug host knows, for mappings of its format; None: nothing yet.
 
     Raises:
         ConfigError: Mappings that do not fit the plant, all faults at once.
@@ -245,9 +243,8 @@ def compile_router(
     sides = [_Way(len(filters) + index, tuple(side.split("/")), None, {}) for index, side in enumerate(side_filters)]
     filters += side_filters
     ways = [*sides, *ways]
-    return Router(
-        filters=(*filters, NO_FILTER), ways=tuple(ways), plant=plant, sparkplug=sparkplug or SparkplugSettings()
-    )
+    known = EdgeNodes(SparkplugSettings()) if nodes is None else nodes
+    return Router(filters=(*filters, NO_FILTER), ways=tuple(ways), plant=plant, nodes=known)
 
 
 def ledger_filters(

@@ -12,8 +12,10 @@ from analytics.lives import Renewal
 from ingest.ingestor import Ingestor, labels
 from ingest.rework import Quarantine
 from ingest.settings import MAIN
+from ingest.sparkplug.host import state_filters
+from ingest.sparkplug.links import connections
 from ingest.topics import compile_router
-from linewright.receiving import brokers_of, spool_of
+from linewright.receiving import spool_of
 from linewright.settings.site import Site
 from plant.alerts import Alert
 from plant.assets import MachineClass, SignalRole
@@ -50,13 +52,13 @@ def receive_and_keep(
         quarantine: Of the same store; what the spool asks to be replayed comes from there.
 
     Returns:
-        An ingestor per broker, by its name.
+        An ingestor per connection, by its name.
     """
     ingestors = {}
-    for name, broker in brokers_of(site).items():
-        settings = site.ingest.of_broker(name)
+    for name, (broker, settings) in connections(site.ingest, broker=site.broker).items():
         side_topics = {site.topics.orders: take_orders} if name == MAIN else {}
-        router = compile_router(settings.mappings, plant=site.plant, side_filters=tuple(side_topics))
+        sides = (*side_topics, *state_filters(settings))
+        router = compile_router(settings.mappings, plant=site.plant, side_filters=sides)
         ingestors[name] = Ingestor(
             settings,
             broker=broker,
@@ -68,6 +70,7 @@ def receive_and_keep(
             side_topics=side_topics,
             spool=spool_of(site, name),
             quarantine=quarantine,
+            memory=site.data / "run" / f"edge-nodes.{name}.json",
         )
     return ingestors
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from ingest.rework import fingerprint
 from ingest.settings import MAIN
+from ingest.sparkplug.links import connections
 from ingest.spool import Answer, Spool, Task, together
 from ingest.topics import match
 from linewright.receiving import spool_of
@@ -80,21 +81,22 @@ def ask(site: Site, *, task: str, numbers: Sequence[int], wait_s: float) -> Outc
 def _leave(site: Site, broker: str, *, task: str, numbers: Sequence[int]) -> tuple[Spool, str]:
     """Leave a request with the ingestor of a broker; where, and under which name."""
     spool = spool_of(site, broker)
-    mappings = fingerprint(site.ingest.of_broker(broker).mappings, plant=site.plant)
+    settings = connections(site.ingest, broker=site.broker)[broker].settings
+    mappings = fingerprint(settings.mappings, plant=site.plant)
     return spool, spool.ask(Task(task), numbers, mappings=mappings)
 
 
 def _by_broker(site: Site, numbers: Sequence[int]) -> dict[str, list[int]]:
-    """Numbers by the broker that their messages came from; what no broker of now sent goes to the main one."""
-    if not site.ingest.brokers:
+    """Numbers by the connection their messages came from; what none of now brought goes to the main one."""
+    names = connections(site.ingest, broker=site.broker)
+    if len(names) == 1:
         return {MAIN: list(numbers)}
     found: dict[str, list[int]] = {}
     with closing(open_store(site)) as store:
         for number in numbers:
             message = store.quarantine_item(number)
             name = "" if message is None else message.filter.split(": ", 1)[0]
-            known = any(each.name == name for each in site.ingest.brokers)
-            found.setdefault(name if known else MAIN, []).append(number)
+            found.setdefault(name if name in names else MAIN, []).append(number)
     return found
 
 

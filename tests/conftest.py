@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,12 @@ PROGRAMS = {
     "chromium": ("chromium", "/usr/bin/chromium"),
     "victoria-metrics": ("victoria-metrics",),
     "influxdb": ("influxd",),
+    "sparkplug-edge": (str(Path(sys.prefix) / "edge" / "bin" / "python"),),
     "postgresql": ("postgres", *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True))),
+}
+HINTS = {
+    "sparkplug-edge": "in an environment beside the product's: python -m venv .venv/edge; "
+    ".venv/edge/bin/pip install -r tests/edge/constraints.txt"
 }
 
 
@@ -28,7 +34,7 @@ def require_real() -> Callable[[str], Path]:
         for candidate in PROGRAMS[name]:
             if found := shutil.which(candidate):
                 return Path(found)
-        message = f"{name} is not installed on this machine (Debian: apt-get install {name})"
+        message = f"{name} is not installed on this machine ({HINTS.get(name, f'Debian: apt-get install {name}')})"
         if os.environ.get("LINEWRIGHT_REQUIRE_REAL"):
             pytest.fail(message)
         pytest.skip(message)

@@ -116,6 +116,8 @@ def _birth(
         device.names, device.state = names, NodeState.ONLINE
         device.machines = _machines(names.values())
         plan.nodes.births += 1
+        if node.waiting:
+            node.reborn = plan.nodes.reborn = True
         for alias, target in given:
             node.give_alias(alias, target, device=plan.device)
     contents = _readings(message, nodes=plan.nodes, node=node, names=names, aliases={}, what=plan.kind)
@@ -135,16 +137,17 @@ def _data(
     elif heard_at_us < node.since_us:
         lost = f"edge node {node.key[:120]} had another birth then, which was not heard"
     if lost:
+        node.waiting = node.waiting or heard_at_us >= node.since_us
         if live:
             node.first_us = heard_at_us if node.first_us is None else node.first_us
             node.rebirths.need("data came before its birth")
-            node.waiting = True
         detail = f"{lost}: without its birth, aliases and types are unknown; a rebirth is asked for"
         return Contents((), MessageFault(RejectionReason.BEFORE_BIRTH, detail, max(1, len(message.metrics))))
     contents = _readings(message, nodes=plan.nodes, node=node, names=device.names, aliases=node.aliases, what=plan.kind)
-    if live and contents.fault is not None and contents.fault.reason is RejectionReason.BEFORE_BIRTH:
-        node.rebirths.need("data has metrics that no birth told")
+    if contents.fault is not None and contents.fault.reason is RejectionReason.BEFORE_BIRTH:
         node.waiting = True
+        if live:
+            node.rebirths.need("data has metrics that no birth told")
     return contents
 
 

@@ -7,15 +7,18 @@ import json
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from ingest.link import Outgoing
+from ingest.settings import IngestSettings, MessageFormat
 from ingest.sparkplug.memory import NodeMemory
 from ingest.sparkplug.payload import rebirth_command
 from ingest.sparkplug.session import MOST_ASKED, EdgeNode, EdgeNodes, NodeState
 from ingest.sparkplug.settings import NAMESPACE
+from plant.signals import RejectionReason
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +27,12 @@ AT_ONCE: Final = 20
 LOOK_EVERY_S: Final = 0.1
 TOLD_NODES: Final = 200
 """Edge nodes told of one by one in the host's state."""
+
+
+def state_filters(settings: IngestSettings) -> tuple[str, ...]:
+    """The host's own STATE, which it listens to beside its mappings' topics."""
+    hosted = any(mapping.format is MessageFormat.SPARKPLUG for mapping in settings.mappings)
+    return (settings.sparkplug.state_topic,) if hosted and settings.sparkplug.primary else ()
 
 
 class Host:
@@ -89,6 +98,27 @@ class Host:
         if self._memory is not None:
             self._memory.keep(self._nodes)
         return out
+
+    def released(self) -> Callable[[str, RejectionReason, int], bool] | None:
+        """Tells by topic, reason and reception whether a quarantined message can be read since the births that came.
+
+        None where no birth came for which data waits.
+        """
+        if not self._nodes.reborn:
+            return None
+        self._nodes.reborn = False
+        since = {(node.group, node.name): node.since_us for node in self._nodes if node.reborn}
+        for key in since:
+            self._nodes.nodes[key].waiting = self._nodes.nodes[key].reborn = False
+
+        def readable(topic: str, reason: RejectionReason, received_at_us: int) -> bool:
+            levels = topic.split("/")
+            if reason is not RejectionReason.BEFORE_BIRTH or len(levels) < 4:
+                return False
+            from_us = since.get((levels[1], levels[3]))
+            return from_us is not None and received_at_us >= from_us
+
+        return readable
 
     @property
     def state(self) -> dict[str, Any]:

@@ -191,7 +191,9 @@ class EdgeNode:
     first_us: int | None = None
     """Reception of the first data that came before its birth [µs UTC]."""
     waiting: bool = False
-    """Whether data before birth is in quarantine, to be replayed once the birth is there."""
+    """Whether data that came before its birth is in quarantine."""
+    reborn: bool = False
+    """Whether a birth came since, so that such data is worth replaying."""
     born_at_us: int | None = None
     died_at_us: int | None = None
     births: int = 0
@@ -277,6 +279,8 @@ class EdgeNodes:
         """Metrics without a value."""
         self.births = 0
         """Births heard, of edge nodes and devices."""
+        self.reborn = False
+        """Whether an edge node is `reborn`."""
 
     def __iter__(self) -> Iterator[EdgeNode]:
         return iter(list(self.nodes.values()))

@@ -14,6 +14,7 @@ from analytics.settings import AlarmPolicy
 from ingest.settings import BrokerSettings, IngestSettings
 from ingest.simulator.settings import SimulatorSettings
 from ingest.simulator.settings import check as check_simulator
+from ingest.sparkplug.links import HOST, connections, host_faults
 from ingest.topics import compile_router
 from linewright.settings import mappings, warnings
 from linewright.settings.environment import apply, is_secret, overrides, variable
@@ -198,6 +199,10 @@ def _misfits(parts: dict[str, Any]) -> list[tuple[KeyPath, str, str]]:
         for index, each in enumerate(parts["ingest"].brokers)
         if (each.address, each.client_id) == (parts["broker"].address, parts["broker"].client_id)
     ]
+    for name, (broker, settings) in connections(parts["ingest"], broker=parts["broker"]).items():
+        further = [index for index, each in enumerate(parts["ingest"].brokers) if name == f"{each.name}.{HOST}"]
+        where = f"ingest.brokers[{further[0]}]" if further else "broker"
+        faults += host_faults(settings, broker=broker, where=where)
     try:
         compile_router(parts["ingest"].mappings, plant=plant)
     except ConfigError as error:
