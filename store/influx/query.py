@@ -24,6 +24,10 @@ READ_TIMEOUT_S: Final = 120.0
 NOT_THERE: Final = ("database not found", "bucket not found", "could not find bucket")
 
 
+class Objection(Unavailable):
+    """The server answers, and does not take the question; the text holds its words."""
+
+
 class NoSuchBucket(Unavailable):
     """The bucket is not there yet."""
 
@@ -74,6 +78,15 @@ class InfluxQuery:
         """
         yield from self._answers("GET", statement)
 
+    def speaks(self) -> bool:
+        """Whether InfluxQL is understood there: VictoriaMetrics answers every question with nothing."""
+        try:
+            for _ in self.ask("SELECT"):
+                pass
+        except Objection:
+            return True
+        return False
+
     def tell(self, statement: str) -> None:
         """Have a DELETE done. Raises as `ask` does."""
         for _ in self._answers("POST", statement):
@@ -108,8 +121,7 @@ class InfluxQuery:
         except (HTTPError, OSError, msgspec.MsgspecError) as error:
             reason = " ".join(str(error).split())[:REASON_LENGTH]
             raise Unavailable(
-                f"Cannot read from InfluxDB at {settings.address} ({reason}). Is it running, and does it answer "
-                "InfluxQL at /query? VictoriaMetrics does not: it can be a mirror, and no store."
+                f"Cannot read from InfluxDB at {settings.address} ({reason}). Is it running, and is its address right?"
             ) from error
 
     def _series(self, line: bytes) -> Iterator[Series]:
@@ -124,8 +136,8 @@ class InfluxQuery:
         reason = " ".join(text.split())[:REASON_LENGTH]
         if any(words in reason for words in NOT_THERE):
             raise NoSuchBucket(f"There is no bucket {self.settings.bucket} at {self.settings.url} ({reason}).")
-        advice = ADVICE.get(status, "Does it answer InfluxQL at /query?")
-        raise Unavailable(f"InfluxDB at {self.settings.address} answered {status} ({reason}). {advice}")
+        advice = ADVICE.get(status, "Is it well?")
+        raise Objection(f"InfluxDB at {self.settings.address} answered {status} ({reason}). {advice}")
 
 
 def select(fields: Sequence[str], measurement: str, *, where: str, by: str = "") -> str:

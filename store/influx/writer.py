@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from plant.assets import Plant
 from plant.clock import PlantClock, microseconds
+from plant.errors import Unavailable
 from plant.signals import Aggregation, Batch, LastValue, LedgerLine, Receipt, Rejection, RejectionReason, Window
 from store.contract import Aggregations
 from store.embedded import ledger, quarantine
@@ -89,7 +90,7 @@ class InfluxWriter:
         try:
             self._query = InfluxQuery(settings)
             self._server = InfluxServer(settings)
-            self._make_bucket()
+            self._prepare_bucket()
             with reaching(folder):
                 self._connection = open_hot(folder)
                 with transaction(self._connection):
@@ -233,7 +234,13 @@ class InfluxWriter:
                 self._connection.close()
                 self._lock.release()
 
-    def _make_bucket(self) -> None:
+    def _prepare_bucket(self) -> None:
+        if not self._query.speaks():
+            raise Unavailable(
+                f"The server at {self._settings.url} takes readings and does not answer InfluxQL at /query, so none "
+                "could be read again. InfluxDB 1.x and 2.x do. VictoriaMetrics can be a mirror: leave store.kind at "
+                "embedded."
+            )
         try:
             for _ in self._query.ask(select(["*"], PROBE, where="time > now()")):
                 pass

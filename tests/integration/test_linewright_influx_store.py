@@ -1,0 +1,147 @@
+"""The whole product with its readings in a real InfluxDB (1.6 behind a proxy), which is killed meanwhile."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from influx_servers import Influx1, VictoriaMetrics
+
+from ingest.simulator.publish import read_counts
+from linewright.settings.site import load
+from linewright.wiring import open_records, open_site, open_store
+from plant.clock import PlantClock
+from plant.errors import ConfigError, Unavailable
+from store.influx.reader import InfluxReader
+from store.influx.settings import InfluxSettings
+from store.influx.writer import InfluxWriter
+from store.settings import StoreSettings
+from tests.contract.batches import PLANT, at, batch, row, series
+from tests.integration.test_linewright_service import Instance, wait_until
+
+pytestmark = [pytest.mark.influx, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def influx(require_real: Callable[[str], Path], tmp_path: Path) -> Iterator[Influx1]:
+    (tmp_path / "server").mkdir()
+    server = Influx1(require_real("influxdb"), tmp_path / "server")
+    server.start()
+    yield server
+    server.stop()
+    server.close()
+
+
+@pytest.fixture
+def instance(influx: Influx1, tmp_path: Path, free_port: int) -> Iterator[Instance]:
+    """An instance of the template with its own broker and a simulated plant, whose readings are kept in InfluxDB."""
+    made = Instance(tmp_path / "site", broker_port=free_port)
+    made.environment |= {
+        "LINEWRIGHT_BROKER__EMBEDDED": "true",
+        "LINEWRIGHT_STORE__KIND": "influxdb",
+        "LINEWRIGHT_INFLUX__URL": influx.url,
+        "LINEWRIGHT_INFLUX__TOKEN": "let me in",
+        "LINEWRIGHT_INFLUX__RETENTION_DAYS": "30",
+    }
+    made.site = open_site(made.folder, environ=made.environment)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.process.send_signal(signal.SIGTERM)
+        made.process.communicate(timeout=120)
+
+
+def test_instance_runs_whole_on_influxdb_and_loses_nothing_in_a_kill(influx: Influx1, instance: Instance) -> None:
+    instance.start()
+    with closing(open_records(instance.site)) as records:
+        wait_until(lambda: len(records.risks()) > 0 and records.newest_plan() is not None, limit_s=150)
+        influx.stop(signal.SIGKILL)
+        influx.start()
+        assessed = max(risk.assessed_at for risk in records.risks())
+        wait_until(lambda: max(risk.assessed_at for risk in records.risks()) > assessed, limit_s=60)
+    assert "in order" in instance.stop()
+    published = read_counts(instance.site.data / "run" / "simulator-counts.json")
+    with closing(open_store(instance.site)) as store:
+        (line,) = (each for each in store.ledger() if each.filter.endswith("/telemetry"))
+    assert (line.stored, line.samples_stored) == (published.messages, published.samples)
+    assert (line.in_flight, line.quarantined) == (0, 0)
+    rows = influx.rows("plant", "SELECT count(linewright_quality) FROM /^[a-z]+$/")
+    assert sum(int(each[1]) for each in rows) == published.messages
+    kept = influx.rows("plant", 'SHOW RETENTION POLICIES ON "plant"')
+    assert kept[0][1] == "720h0m0s"
+    assert not list((instance.site.data / "segments").glob("*/*.parquet"))
+    for log in (instance.site.data / "run").glob("*.log"):
+        assert "let me in" not in log.read_text()
+
+
+def writer(folder: Path, server: Influx1) -> InfluxWriter:
+    settings = InfluxSettings(url=server.url, batch_lines=50)
+    return InfluxWriter(folder, plant=PLANT, clock=PlantClock(), settings=settings, sizes=StoreSettings())
+
+
+def test_writer_sets_a_refused_reading_aside_with_its_message(influx: Influx1, tmp_path: Path) -> None:
+    influx.make("plant")
+    influx.write("plant", f'press,machine=other current_a="high" {round(at(5).timestamp() * 1e6)}')
+    with closing(writer(tmp_path / "site", influx)) as store:
+        rows = [row("L1-press", second, temperature_c=1.0 * second) for second in range(200)]
+        rows[120] = row("L1-press", 120, temperature_c=120.0, current_a=5.0)
+        receipt = store.write(batch(*rows))
+        assert (receipt.stored, receipt.quarantined, receipt.samples_stored) == (199, 1, 199)
+        (line,) = store.ledger()
+        assert (line.stored, line.quarantined, line.samples_quarantined, line.in_flight) == (199, 1, 2, 0)
+        (aside,) = store.quarantine()
+        assert b"current_a=5.0" in aside.payload
+        assert "InfluxDB refused this reading" in aside.detail
+        assert "type conflict" in aside.detail
+        assert len(store.read(["L1-press"], start=at(0), end=at(500))["L1-press"]) == 199
+        assert store.quarantine_remove([aside.number]) == 1
+
+
+def test_writer_keeps_its_account_exact_over_kills_and_redeliveries(influx: Influx1, tmp_path: Path) -> None:
+    with closing(writer(tmp_path / "site", influx)) as first:
+        first.write(batch(*series("L1-press", 50)))
+        with pytest.raises(Unavailable, match="already being written by process"):
+            writer(tmp_path / "site", influx)
+        influx.stop(signal.SIGKILL)
+        with pytest.raises(Unavailable, match="answered 503"):
+            first.write(batch(*series("L1-press", 50, first=50), received=100))
+        influx.start()
+        first.write(batch(*series("L1-press", 50, first=50), received=100))
+    with closing(writer(tmp_path / "site", influx)) as second:
+        second.write(batch(*series("L1-press", 60, first=50), run="again"))
+        (line,) = second.ledger()
+        assert (line.received, line.stored, line.duplicate, line.in_flight) == (160, 110, 50, 0)
+        window = second.read(["L1-press"], start=at(0), end=at(500))["L1-press"]
+        assert window.values["good_parts"].tolist() == [float(index) for index in range(110)]
+
+
+def test_reader_is_told_what_is_missing(influx: Influx1, tmp_path: Path) -> None:
+    settings = InfluxSettings(url=influx.url)
+    with pytest.raises(Unavailable, match="There is no store at"):
+        InfluxReader(tmp_path / "nowhere", plant=PLANT, settings=settings)
+    with closing(writer(tmp_path / "site", influx)) as store:
+        store.write(batch(*series("L1-press", 3)))
+        with closing(InfluxReader(tmp_path / "site", plant=PLANT, settings=settings)) as reader:
+            assert len(reader.last_values(["L1-press"])) == 3
+            influx.stop()
+            with pytest.raises(Unavailable, match="answered 503"):
+                reader.read(["L1-press"], start=at(0), end=at(9), step=timedelta(seconds=1))
+
+
+def test_site_without_a_section_for_the_server_is_refused(tmp_path: Path, free_port: int) -> None:
+    made = Instance(tmp_path / "site", broker_port=free_port)
+    with pytest.raises(ConfigError, match=r"add \[influx\] with url, org, bucket and token_file"):
+        load(made.folder / "linewright.toml", {"LINEWRIGHT_STORE__KIND": "influxdb"})
+
+
+def test_server_without_influxql_is_refused_in_words(require_real: Callable[[str], Path], tmp_path: Path) -> None:
+    (tmp_path / "server").mkdir()
+    server = VictoriaMetrics(require_real("victoria-metrics"), tmp_path / "server")
+    server.start()
+    try:
+        settings = InfluxSettings(url=server.url)
+        with pytest.raises(Unavailable, match="does not answer InfluxQL at /query"):
+            InfluxWriter(tmp_path / "site", plant=PLANT, clock=PlantClock(), settings=settings, sizes=StoreSettings())
+    finally:
+        server.stop()
