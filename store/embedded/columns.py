@@ -22,6 +22,12 @@ from plant.signals import Quality
 TEXT: Final = pa.dictionary(pa.int32(), pa.string())
 KEYS: Final = {"machine": TEXT, "observed_at": pa.int64(), "received_at": pa.int64(), "quality": pa.uint8()}
 ORIGIN: Final = {"filter": pa.int16(), "message": pa.int32()}
+_KEPT: Final = {
+    "observed_at": pa.int64(),
+    "received_at": pa.int64(),
+    "quality": pa.uint8(),
+    "message": pa.int32(),
+}
 PACKED_MARK: Final = b"LWB2"
 PACKED: Final = struct.Struct("<4sQ")
 """Mark and size of what was packed [byte]."""
@@ -68,11 +74,11 @@ def columns_of(machine_class: MachineClass) -> ClassColumns:
 
 def as_text(column: Any) -> Any:
     """A column of strings as one dictionary-encoded array."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    array = _piece(column) if isinstance(column, pa.ChunkedArray) else column
+    if array.type == TEXT:
+        return array
     if pa.types.is_floating(array.type):  # it was a number before the plant's description changed
         array = array.cast(pa.string())
-    if isinstance(array, pa.ChunkedArray):  # a zero-chunk column stays chunked in some releases
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], pa.string())
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
     return array if array.type == TEXT else array.cast(TEXT)
@@ -92,23 +98,20 @@ def incoming(table: Any, columns: ClassColumns) -> Any:
     Raises:
         ValueError: a column that the machine class does not have, or a missing key column.
     """
-    names = set(table.column_names)
-    if unknown := sorted(names - NOT_SIGNALS - set(columns.signals)):
+    given = {name: _piece(column) for name, column in zip(table.column_names, table.itercolumns(), strict=True)}
+    if unknown := sorted(given.keys() - NOT_SIGNALS - set(columns.signals)):
         raise ValueError(f"Machine class {columns.name} has no signal {', '.join(unknown)}.")
-    arrays: dict[str, Any] = {"machine": as_text(table["machine"])}
-    for name in ("observed_at", "received_at"):
-        arrays[name] = table[name].combine_chunks().cast(pa.int64())
-    quality = table["quality"] if "quality" in names else pa.chunked_array([np.zeros(len(table), np.uint8)])
-    arrays["quality"] = quality.combine_chunks().cast(pa.uint8())
-    arrays["message"] = table["message"].combine_chunks().cast(pa.int32())
-    given = dict(zip(table.column_names, table.itercolumns(), strict=True))
+    arrays: dict[str, Any] = {"machine": as_text(given["machine"])}
+    given.setdefault("quality", pa.array(np.zeros(len(table), np.uint8)))
+    for name, kind in _KEPT.items():
+        arrays[name] = given[name] if given[name].type == kind else given[name].cast(kind)
     for signal in columns.numbers:
         if signal in given and (numbers := _without_nan(given[signal])) is not None:
             arrays[signal] = numbers
     for signal in columns.texts:
         if signal in given and given[signal].null_count < len(table):
             arrays[signal] = as_text(given[signal])
-    return pa.table(arrays)
+    return pa.Table.from_arrays(list(arrays.values()), names=list(arrays))
 
 
 def signals_in(table: Any) -> list[str]:
@@ -130,7 +133,8 @@ def reported(table: Any) -> NDArray[np.int64]:
 def machine_codes(table: Any) -> tuple[NDArray[np.int64], list[str]]:
     """Each row's index into the list of machine names, and that list."""
     array = as_text(table["machine"])
-    return array.indices.to_numpy(zero_copy_only=False).astype(np.int64), array.dictionary.to_pylist()
+    names: list[str] = array.dictionary.to_numpy(zero_copy_only=False).tolist()
+    return array.indices.to_numpy(zero_copy_only=False).astype(np.int64), names
 
 
 def timeless(table: Any) -> NDArray[np.bool_]:
@@ -207,9 +211,15 @@ def unpacked(body: bytes) -> Any:
         return reader.read_all()
 
 
-def _without_nan(column: Any) -> Any | None:
-    """A numeric column in one piece with null for NaN; None when it holds nothing."""
-    array = column.combine_chunks()
+def _piece(column: Any) -> Any:
+    """A column in one piece; not copied where it is one already."""
+    if column.num_chunks == 0:  # combined, it would stay chunked in some releases
+        return pa.array([], column.type)
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _without_nan(array: Any) -> Any | None:
+    """A numeric column with null for NaN; None when it holds nothing."""
     if array.type == pa.float64() and array.null_count == 0:
         numbers = array.to_numpy()
         with np.errstate(over="ignore", invalid="ignore"):

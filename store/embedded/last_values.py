@@ -10,10 +10,21 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from plant.signals import LastValue, Quality
-from store.embedded.columns import TEXT, ClassColumns, as_numbers, as_text, machine_codes, packed, unpacked
+from store.embedded.columns import (
+    TEXT,
+    ClassColumns,
+    as_numbers,
+    as_text,
+    machine_codes,
+    packed,
+    together,
+    unpacked,
+)
 
 NEVER: Final = np.int64(-(2**63))
 """`observed_at` of what was not reported yet."""
+WAITING_ROWS: Final = 5_000
+"""So many rows wait at most to be looked at; bounds memory."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -48,6 +59,8 @@ class LastValues:
     def __init__(self, classes: Mapping[str, ClassColumns]) -> None:
         self._newest = {name: _nothing(columns) for name, columns in classes.items()}
         self._changed: set[str] = set()
+        self._waiting: dict[str, list[Any]] = {}
+        self._waiting_rows = 0
 
     def load(self, connection: sqlite3.Connection, class_of: Mapping[str, str]) -> None:
         """Take what is persisted, by the class that each machine has today."""
@@ -56,8 +69,55 @@ class LastValues:
                 if (name := class_of.get(value.machine)) is not None:
                     self._put(self._newest[name], value)
 
+    def note(self, name: str, table: Any) -> None:
+        """Take committed rows of a class; looked at when somebody asks or persists, many tables at once."""
+        if (table["quality"].to_numpy() & np.uint8(Quality.STALE)).any():  # what came before such a row matters
+            self.update(name, table)
+            return
+        self._waiting.setdefault(name, []).append(table)
+        self._waiting_rows += len(table)
+        if self._waiting_rows > WAITING_ROWS:
+            self._settle()
+
     def update(self, name: str, table: Any) -> Newest:
         """Take the newest values of new rows of a class, late ones aside; returns what `restore` takes."""
+        self._settle()
+        return self._update(name, table)
+
+    def restore(self, name: str, before: Newest) -> None:
+        """Undo an update whose rows were not committed."""
+        missing = len(self._newest[name].observed) - len(before.observed)
+        self._newest[name] = _grown(before, missing) if missing else before
+
+    def persist(self, connection: sqlite3.Connection) -> None:
+        """Write the classes that changed; call `persisted` once that is committed."""
+        self._settle()
+        connection.executemany(
+            "INSERT OR REPLACE INTO newest (class, body) VALUES (?, ?)",
+            [(name, packed(_table_of(self._newest[name]))) for name in sorted(self._changed)],
+        )
+
+    def persisted(self) -> None:
+        """What was written is committed."""
+        self._changed.clear()
+
+    @property
+    def changed(self) -> bool:
+        """Whether something is not persisted yet."""
+        return bool(self._changed or self._waiting)
+
+    def listed(self, machines: Sequence[str] | None) -> list[LastValue]:
+        """The newest values, by machine and signal."""
+        self._settle()
+        values = [value for newest in self._newest.values() for value in _values_of(_table_of(newest))]
+        return _chosen(values, machines)
+
+    def _settle(self) -> None:
+        waiting, self._waiting, self._waiting_rows = self._waiting, {}, 0
+        for name, tables in waiting.items():
+            self._update(name, together(tables) if len(tables) > 1 else tables[0])
+
+    def _update(self, name: str, table: Any) -> Newest:
         newest = self._newest[name]
         before = newest.copy()
         if len(table) == 0:
@@ -91,32 +151,6 @@ class LastValues:
             _take_one(newest, places, index, columns[index], observed, received, order, starts, ends)
         self._changed.add(name)
         return before
-
-    def restore(self, name: str, before: Newest) -> None:
-        """Undo an update whose rows were not committed."""
-        missing = len(self._newest[name].observed) - len(before.observed)
-        self._newest[name] = _grown(before, missing) if missing else before
-
-    def persist(self, connection: sqlite3.Connection) -> None:
-        """Write the classes that changed; call `persisted` once that is committed."""
-        connection.executemany(
-            "INSERT OR REPLACE INTO newest (class, body) VALUES (?, ?)",
-            [(name, packed(_table_of(self._newest[name]))) for name in sorted(self._changed)],
-        )
-
-    def persisted(self) -> None:
-        """What was written is committed."""
-        self._changed.clear()
-
-    @property
-    def changed(self) -> bool:
-        """Whether something is not persisted yet."""
-        return bool(self._changed)
-
-    def listed(self, machines: Sequence[str] | None) -> list[LastValue]:
-        """The newest values, by machine and signal."""
-        values = [value for newest in self._newest.values() for value in _values_of(_table_of(newest))]
-        return _chosen(values, machines)
 
     def _places(self, newest: Newest, machines: list[str]) -> NDArray[np.int64]:
         """The row of each machine; new ones are added."""

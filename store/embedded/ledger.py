@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,12 @@ from numpy.typing import NDArray
 from plant.signals import Batch, LedgerLine, Receipt
 
 Counts = NDArray[np.int64]
+
+
+_SETTLE: Final = """UPDATE counts SET stored = stored + ?, duplicate = duplicate + ?, quarantined = quarantined + ?,
+  samples_stored = samples_stored + ?, samples_duplicate = samples_duplicate + ?,
+  samples_quarantined = samples_quarantined + ?, samples_received = samples_received + ?"""
+_OF_LINE: Final = "WHERE run = ? AND filter = ?"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,29 +120,21 @@ def note_received(connection: sqlite3.Connection, run: str, filters: Sequence[st
 
 def settle(connection: sqlite3.Connection, batch: Batch, outcome: Outcome) -> None:
     """Add a batch's outcome and its counts of received messages."""
-    columns = (outcome.stored, outcome.duplicate, outcome.quarantined)
-    samples = (outcome.samples_stored, outcome.samples_duplicate, outcome.samples_quarantined)
     counted = outcome.samples_stored + outcome.samples_duplicate + outcome.samples_quarantined
-    offered = counted if batch.samples is None else batch.samples
-    connection.executemany(
-        """UPDATE counts SET stored = stored + ?, duplicate = duplicate + ?, quarantined = quarantined + ?,
-             samples_stored = samples_stored + ?, samples_duplicate = samples_duplicate + ?,
-             samples_quarantined = samples_quarantined + ?, samples_received = samples_received + ?
-           WHERE run = ? AND filter = ?""",
-        [
-            (*(int(column[index]) for column in (*columns, *samples, offered)), batch.run, name)
-            for index, name in enumerate(batch.filters)
-        ],
+    columns = (
+        *(outcome.stored, outcome.duplicate, outcome.quarantined),
+        *(outcome.samples_stored, outcome.samples_duplicate, outcome.samples_quarantined),
+        counted if batch.samples is None else batch.samples,
     )
+    named = [(batch.run, name) for name in batch.filters]
     if batch.in_flight is None:
-        note_received(connection, batch.run, batch.filters, [int(count) for count in batch.received])
+        rows = [column.tolist() for column in columns]
+        connection.executemany(f"{_SETTLE} {_OF_LINE}", zip(*rows, *zip(*named, strict=True), strict=True))
+        note_received(connection, batch.run, batch.filters, batch.received.tolist())
         return
+    rows = [column.tolist() for column in (*columns, batch.received, batch.in_flight)]
     connection.executemany(
-        "UPDATE counts SET received = ?, in_flight = ? WHERE run = ? AND filter = ?",
-        [
-            (int(received), int(held), batch.run, name)
-            for name, received, held in zip(batch.filters, batch.received, batch.in_flight, strict=True)
-        ],
+        f"{_SETTLE}, received = ?, in_flight = ? {_OF_LINE}", zip(*rows, *zip(*named, strict=True), strict=True)
     )
 
 
