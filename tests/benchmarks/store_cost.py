@@ -1,7 +1,7 @@
 """What the embedded store costs, beside DuckDB native and SQLite rows in the same run; prints a Markdown table.
 
-Run: `python tests/benchmarks/store_cost.py [--hours 3] [--batch-s 5] [--beside-hours 3]`. With 24.25 hours the first day
-is over and compacted as days are. CPU is user + system of all threads.
+Run: `python tests/benchmarks/store_cost.py [--hours 3] [--batch-s 5] [--beside-hours 3]`. With 24.25 hours the first
+day is over and compacted as days are. CPU is user + system of all threads.
 """
 
 import argparse

@@ -53,7 +53,7 @@ def write(folder: Path, first: int, end: int) -> None:
     writer.close()
 
 
-def read(folder: Path, seconds: float) -> None:
+def read(folder: Path, seconds: float, pause_s: float = 0.0) -> None:
     """Read until the time is over; whatever is there must be whole batches without a hole, and never become less."""
     reader = open_reader(folder, plant=PLANT)
     until = time.monotonic() + seconds
@@ -73,6 +73,7 @@ def read(folder: Path, seconds: float) -> None:
         reader.ledger()
         reader.last_values()
         seen, reads = len(one), reads + 1
+        time.sleep(pause_s)
     tell(reads, seen)
 
 
@@ -94,6 +95,8 @@ if __name__ == "__main__":
                 write(Path(folder), int(first), int(end))
             case ["read", folder, seconds]:
                 read(Path(folder), float(seconds))
+            case ["read", folder, seconds, pause_s]:
+                read(Path(folder), float(seconds), float(pause_s))
             case ["note", path, name, count]:
                 note(Path(path), name, int(count))
     except Unavailable as error:
