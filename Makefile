@@ -7,11 +7,12 @@ PIP_ARGS ?=
 PYTEST_ARGS ?=
 PACKAGES := linewright ingest store analytics optimizer plant
 
-.PHONY: demo test check lint types imports bench-risk bench-plan bench-store clean help
+.PHONY: demo test test-influx2 check lint types imports bench-risk bench-plan bench-store clean help
 
 help:
 	@echo "make demo        a simulated plant, live in the browser"
 	@echo "make test        all tests"
+	@echo "make test-influx2 URL=http://host:8086 TOKEN=... [ORG=linewright]   the store's suite on your InfluxDB 2"
 	@echo "make check       style, types, import rules and all tests"
 	@echo "make bench-risk  the risk model on recorded fleets (needs ../shared)"
 	@echo "make bench-plan  the planner on generated and published plants (needs ../shared)"
@@ -35,6 +36,14 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+# Makes a bucket per test and removes it again; the token must be allowed to. Nothing else there is touched.
+test-influx2: export LINEWRIGHT_TEST_INFLUX_URL = $(URL)
+test-influx2: export LINEWRIGHT_TEST_INFLUX_TOKEN = $(TOKEN)
+test-influx2: export LINEWRIGHT_TEST_INFLUX_ORG = $(ORG)
+test-influx2: $(VENV)/.dev
+	@test -n "$(URL)" || { echo "Say which server: make test-influx2 URL=http://host:8086 TOKEN=... [ORG=linewright]"; exit 2; }
+	@$(BIN)/pytest tests/contract -k influxdb $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

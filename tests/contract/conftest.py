@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from influxdb_client.client.influxdb_client import InfluxDBClient
 from postgres_server import PASSWORD, Postgres
 from pydantic import SecretStr
 
@@ -38,14 +39,21 @@ def influx_server(require_real: Callable[[str], Path], tmp_path_factory: pytest.
 
 
 @pytest.fixture
-def influx_settings(request: pytest.FixtureRequest) -> InfluxSettings:
+def influx_settings(request: pytest.FixtureRequest) -> Iterator[InfluxSettings]:
     """A bucket that is not there yet, at LINEWRIGHT_TEST_INFLUX_URL (with its token) or at the InfluxDB 1.6."""
-    bucket = f"test-{uuid4().hex}"
     if url := os.environ.get("LINEWRIGHT_TEST_INFLUX_URL"):
         org, token = (os.environ.get(f"LINEWRIGHT_TEST_INFLUX_{name}", "") for name in ("ORG", "TOKEN"))
-        return InfluxSettings(url=url, org=org or "linewright", bucket=bucket, token=SecretStr(token))
-    server: Influx1 = request.getfixturevalue("influx_server")
-    return InfluxSettings(url=server.url, bucket=bucket)
+    else:
+        server: Influx1 = request.getfixturevalue("influx_server")
+        url, org, token = server.url, "", ""
+    settings = InfluxSettings(
+        url=url, org=org or "linewright", bucket=f"test-{uuid4().hex}", token=SecretStr(token) if token else None
+    )
+    yield settings
+    with InfluxDBClient(url=url, token=token, org=settings.org) as client:
+        buckets = client.buckets_api()
+        if (made := buckets.find_bucket_by_name(settings.bucket)) is not None:
+            buckets.delete_bucket(made)
 
 
 @pytest.fixture(params=[*STORES, pytest.param("influxdb", marks=pytest.mark.influx)])

@@ -128,9 +128,18 @@ class Influx1(Server):
             def do_GET(self) -> None:
                 if self.path.startswith("/api/v2/orgs"):
                     self._say(200, json.dumps({"orgs": [{"id": "1", "name": "linewright"}]}).encode())
+                elif self.path.startswith("/api/v2/buckets"):
+                    name = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))["name"]
+                    bucket = {"id": name, "name": name, "orgID": "1", "retentionRules": []}
+                    self._say(200, json.dumps({"buckets": [bucket]}).encode())
                 else:
                     assert self.path.startswith(("/query", "/ping", "/health"))
                     self._pass(self.path, None)
+
+            def do_DELETE(self) -> None:
+                name = urllib.parse.unquote(self.path.removeprefix("/api/v2/buckets/"))
+                proxied.tell(f'DROP DATABASE "{name}"')
+                self._say(204, b"")
 
             def _pass(self, path: str, body: bytes | None) -> None:
                 method = "GET" if body is None else "POST"
@@ -181,11 +190,12 @@ class Influx1(Server):
     def make(self, bucket: str, retention_s: Sequence[int] = ()) -> None:
         """Create the database that stands for the bucket."""
         kept = "".join(f" WITH DURATION {seconds}s" for seconds in retention_s)
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/query",
-            data=urllib.parse.urlencode({"q": f'CREATE DATABASE "{bucket}"{kept}'}).encode(),
-        )
-        urllib.request.urlopen(request, timeout=10).close()
+        self.tell(f'CREATE DATABASE "{bucket}"{kept}')
+
+    def tell(self, statement: str) -> None:
+        """Have a statement done that changes something."""
+        asked = urllib.parse.urlencode({"q": statement}).encode()
+        urllib.request.urlopen(f"http://127.0.0.1:{self.port}/query", data=asked, timeout=10).close()
 
     def write(self, bucket: str, line: str) -> None:
         """Write a line of somebody else."""
