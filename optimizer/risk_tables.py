@@ -80,6 +80,18 @@ def machine_options(facts: PlanningFacts, machine: Machine, open_share: NDArray[
     )
 
 
+def survival_curves(
+    facts: PlanningFacts, machine: Machine, open_share: NDArray[np.float64], *, renewed_at: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Survival at the borders of the plan's hours: of the machine as it stands, and of one renewed at an hour's start.
+
+    Of shapes (hour + 1,) and (hour + 1 - renewed_at,).
+    """
+    age = np.concatenate([[0.0], np.cumsum(open_share)])
+    renewed = _fresh_survival(facts, facts.class_of(machine), age[renewed_at:] - age[renewed_at])
+    return _worn_survival(facts, machine, age), renewed
+
+
 def _choices(
     facts: PlanningFacts, machine: Machine, machine_class: MachineClass, horizon: int
 ) -> tuple[tuple[int | None, ...], tuple[tuple[int, int], ...], bool]:

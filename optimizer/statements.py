@@ -145,6 +145,11 @@ def _narrowed(options: MachineOptions, statement: Statement) -> MachineOptions |
     kept = [o for o, start in enumerate(options.starts) if (start is not None and start in statement.hours) is wanted]
     if not kept or (options.forced and wanted and options.starts[0] is None):
         return None
+    return kept_options(options, kept)
+
+
+def kept_options(options: MachineOptions, kept: list[int]) -> MachineOptions:
+    """A machine with only some of its options."""
     return replace(
         options,
         starts=tuple(options.starts[o] for o in kept),
