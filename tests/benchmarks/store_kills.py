@@ -1,6 +1,6 @@
 """The embedded store's writer killed a hundred times with twenty reading processes beside it; prints what was found.
 
-Run: `python tests/benchmarks/store_kills.py [--kills 100] [--readers 20]`. The kills fall into ingest, sealing and
+Run: `python tests/benchmarks/store_kills.py [--kills 100] [--readers 20] [--at-most-s S]`. The kills fall into ingest, sealing and
 compaction: the writer seals every other batch and compacts every third sealing. Each value tells the number of its
 batch, so a lost, doubled or torn one shows. A short form is tests/integration/test_store_kills.py.
 """
@@ -21,12 +21,13 @@ from tests.contract.batches import PLANT, at
 from tests.integration.store_processes import ROWS, SETTINGS
 from tests.integration.test_store_kills import start, write_until_killed
 
-READ_EVERY_S = 1.0
+READ_EVERY_S = 3.0
 """Of each reader; so that twenty of them leave the writer some of two cores."""
 
 
-def kill_again_and_again(folder: Path, kills: int) -> tuple[int, list[float]]:
+def kill_again_and_again(folder: Path, kills: int, at_most_s: float) -> tuple[int, list[float]]:
     """The last batch that was acknowledged, and how long each opening after a kill took [s]."""
+    until = time.monotonic() + at_most_s
     chance, acknowledged, opened_s = random.Random(11), -1, list[float]()
     for _ in range(kills):
         acknowledged = write_until_killed(
@@ -35,6 +36,8 @@ def kill_again_and_again(folder: Path, kills: int) -> tuple[int, list[float]]:
         began = time.perf_counter()
         open_writer(folder, plant=PLANT, clock=PlantClock(), settings=SETTINGS).close()
         opened_s.append(time.perf_counter() - began)
+        if time.monotonic() > until:
+            break
     return acknowledged, opened_s
 
 
@@ -58,19 +61,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--readers", type=int, default=20)
+    parser.add_argument("--at-most-s", type=float, default=1e9, help="stop after so long")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="store-kills-", dir="/var/tmp")) / "site"
     try:
         open_writer(folder, plant=PLANT, clock=PlantClock(), settings=SETTINGS).close()
         readers = [start("read", folder, 1e6, READ_EVERY_S) for _ in range(arguments.readers)]
         began = time.perf_counter()
-        acknowledged, opened_s = kill_again_and_again(folder, arguments.kills)
+        acknowledged, opened_s = kill_again_and_again(folder, arguments.kills, arguments.at_most_s)
         took_s = time.perf_counter() - began
         ended = [reader.poll() for reader in readers]
         for reader in readers:
             reader.send_signal(signal.SIGKILL)
         errors = [reader.communicate()[1] for reader in readers]
-        print(f"{arguments.kills} kills in {took_s:.0f} s, {acknowledged + 1} batches acknowledged")
+        print(f"{len(opened_s)} kills in {took_s:.0f} s, {acknowledged + 1} batches acknowledged")
         print("lost, doubled: " + ("; ".join(faults_of(folder, acknowledged)) or "none"))
         print(f"open after a kill: median {statistics.median(opened_s):.3f} s, worst {max(opened_s):.3f} s")
         failed = [error for code, error in zip(ended, errors, strict=True) if code is not None]
