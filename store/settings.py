@@ -17,7 +17,7 @@ class StoreSettings(BaseModel):
     """Fewest rows worth a file of their own; keeps a fast clock from making many small files."""
     seal_bytes: int = Field(default=32 * 2**20, ge=1)
     """Seal at this size of compressed hot readings whatever their span [byte]; bounds the time to open."""
-    window_rows: int = Field(default=1_024, ge=0)
+    window_rows: int = Field(default=10_000, ge=0)
     """Rows per machine class that are still recognised as duplicates at once after they were sealed; more than the
     broker may have in flight. Older ones are recognised at the next sealing."""
     merge_segments: int = Field(default=8, ge=2)
