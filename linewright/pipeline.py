@@ -40,7 +40,7 @@ def receive_and_keep(
     write: Callable[[Batch], Receipt],
     begin_run: Callable[[Sequence[str]], str],
     take_orders: Callable[[str, bytes], str | None],
-    quarantine: Quarantine,
+    quarantine: Quarantine | None,
 ) -> dict[str, Ingestor]:
     """Steps 1 and 2: from the wire to the store; a message is acknowledged only after its batch is durable.
 
@@ -49,7 +49,8 @@ def receive_and_keep(
         write: Commits a batch, or raises Unavailable; called from the threads of all ingestors.
         begin_run: Opens an account in the ledger for some topic filters; gives its identifier.
         take_orders: Settles a message of the orders topic, or says why not.
-        quarantine: Of the same store; what the spool asks to be replayed comes from there.
+        quarantine: Of the same store; what the spool asks to be replayed comes from there. None: that is
+            another process's task.
 
     Returns:
         An ingestor per connection, by its name.
@@ -68,7 +69,7 @@ def receive_and_keep(
             run=begin_run(labels(router.filters, broker=name)),
             name=name,
             side_topics=side_topics,
-            spool=spool_of(site, name),
+            spool=spool_of(site, name) if quarantine is not None else None,
             quarantine=quarantine,
             memory=site.data / "run" / f"edge-nodes.{name}.json",
         )

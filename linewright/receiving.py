@@ -4,12 +4,17 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Final
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, TypeVar
 
 from ingest.ingestor import Ingestor
-from ingest.settings import MAIN, BrokerSettings
+from ingest.settings import MAIN, BrokerSettings, MessageFormat
 from ingest.spool import Spool
 from linewright.settings.site import Site
+from plant.errors import ConfigError, Fault
+
+Broker = TypeVar("Broker", bound=BrokerSettings)
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +60,42 @@ def run_together(ingestors: Mapping[str, Ingestor], stop: threading.Event) -> No
 
 
 def begin_beside(begin_run: Callable[..., str]) -> Callable[[Sequence[str]], str]:
-    """Opens one account after the other, each going on beside those before."""
+    """Opens one account after the other, each going on beside those before; from any thread."""
     begun: list[str] = []
+    mutex = threading.Lock()
 
     def begin(filters: Sequence[str]) -> str:
-        begun.append(begin_run(filters, beside=tuple(begun)))
-        return begun[-1]
+        with mutex:
+            begun.append(begin_run(filters, beside=tuple(begun)))
+            return begun[-1]
 
     return begin
+
+
+def socket_of(site: Site) -> Path:
+    """Where the process that holds the store takes batches of further ones."""
+    return site.data / "run" / "ingest.sock"
+
+
+def as_member(site: Site, member: str) -> Site:
+    """The site as a further ingest process sees it: only what brokers share out, in sessions of its own.
+
+    Sparkplug stays with the process that holds the store: aliases and sequence numbers must not be split.
+
+    Raises:
+        ConfigError: The main broker shares nothing out.
+    """
+
+    def own(broker: Broker) -> Broker:
+        return broker.model_copy(update={"client_id": f"{broker.client_id}-{member}"})
+
+    shared = {name for name, broker in brokers_of(site).items() if broker.shared_group}
+    mappings = tuple(
+        each for each in site.ingest.mappings if each.broker in shared and each.format is not MessageFormat.SPARKPLUG
+    )
+    if not site.broker.shared_group:
+        expected = "name the group that the processes share, e.g. 'ingest'; without one each would get every message"
+        raise ConfigError((Fault(where="broker.shared_group", found="nothing", expected=expected),))
+    brokers = tuple(own(each) for each in site.ingest.brokers if each.name in shared)
+    ingest = site.ingest.model_copy(update={"mappings": mappings, "brokers": brokers})
+    return replace(site, ingest=ingest, broker=own(site.broker))

@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,20 +26,24 @@ STORE_RETRY_S: Final = 2.0
 SEAL_CHECK_S: Final = 5.0
 
 
-def run_role(name: str, site: Site, *, supervisor_pid: int | None) -> None:
+def run_role(name: str, site: Site, *, supervisor_pid: int | None, member: str = "") -> None:
     """Run one role until it is told to stop.
 
     Args:
         name: `broker`, `ingest`, `serve`, `work`, `mirror` or `simulate`.
         site: The loaded configuration.
         supervisor_pid: The supervisor whose end also ends this role; None: it runs alone.
+        member: Name of a further ingest process, which hands over to the one that holds the store.
     """
     logs.configure(name)
     stop = stop_on_signals(supervisor_pid)
     records = open_records(site)
     log.info("role_began", extra={"site": str(site.folder)})
     try:
-        ROLES[name](site, records, stop)
+        if member:
+            run_member(site, records, stop, member=member)
+        else:
+            ROLES[name](site, records, stop)
     finally:
         records.close()
     log.info("role_ended")
@@ -56,14 +60,16 @@ def run_broker(site: Site, records: Records, stop: threading.Event) -> None:
 
 def run_ingest(site: Site, records: Records, stop: threading.Event) -> None:
     """From the wire to the store; the only writer of the store."""
+    from ingest.handover import Handover
     from linewright.chores import serve
     from linewright.links import role_detail
     from linewright.orders import take_orders
     from linewright.pipeline import receive_and_keep
-    from linewright.receiving import begin_beside
+    from linewright.receiving import begin_beside, socket_of
     from linewright.reloading import Configuration, run_reloading
 
     with closing(open_keeper(site)) as writer:
+        begin = begin_beside(writer.begin_run)
         configuration = Configuration(site, file=site.folder / CONFIG_NAME, load=lambda: _load_again(site))
         now: dict[str, Ingestor] = {}
 
@@ -71,7 +77,7 @@ def run_ingest(site: Site, records: Records, stop: threading.Event) -> None:
             ingestors = receive_and_keep(
                 newest,
                 write=writer.write,
-                begin_run=begin_beside(writer.begin_run),
+                begin_run=begin,
                 take_orders=lambda _topic, payload: take_orders(payload, site=newest, records=records),
                 quarantine=writer,
             )
@@ -87,11 +93,57 @@ def run_ingest(site: Site, records: Records, stop: threading.Event) -> None:
         reporting = beat("ingest", records=records, detail=detail, stop=stop)
         chores = serve(site, writer, stop)
         try:
-            run_reloading(configuration, build=build, stop=stop)
+            with closing(Handover(socket_of(site), sink=writer.write, begin_run=begin)):
+                run_reloading(configuration, build=build, stop=stop)
         finally:
             stop.set()
             chores.join()
         reporting.join()
+
+
+def run_member(site: Site, records: Records, stop: threading.Event, *, member: str) -> None:
+    """A further process that reads from the brokers and hands over to the one that holds the store."""
+    from ingest.handover import Upstream
+    from linewright.links import role_detail
+    from linewright.orders import take_orders
+    from linewright.pipeline import receive_and_keep
+    from linewright.receiving import as_member, run_together, socket_of
+
+    mine = as_member(site, member)
+    with closing(Upstream(socket_of(site))) as upstream:
+        begin = waiting(upstream.begin_run, stop=stop)
+        ingestors = receive_and_keep(
+            mine,
+            write=upstream.write,
+            begin_run=begin,
+            take_orders=lambda _topic, payload: take_orders(payload, site=mine, records=records),
+            quarantine=None,
+        )
+
+        def detail() -> dict[str, object]:
+            return role_detail({name: ingestor.state for name, ingestor in ingestors.items()})
+
+        reporting = beat(f"ingest-{member}", records=records, detail=detail, stop=stop)
+        run_together(ingestors, stop)
+        reporting.join()
+
+
+def waiting(ask: Callable[[Sequence[str]], str], *, stop: threading.Event) -> Callable[[Sequence[str]], str]:
+    """Asks again until the other process is there; told to stop meanwhile, it ends the role."""
+
+    def begin(filters: Sequence[str]) -> str:
+        told = False
+        while True:
+            try:
+                return ask(filters)
+            except Unavailable as error:
+                if not told:
+                    log.info("store_awaited", extra={"reason": str(error)})
+                told = True
+                if stop.wait(STORE_RETRY_S):
+                    raise
+
+    return begin
 
 
 def _load_again(site: Site) -> Site:

@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this file to the command line."""
     app.command()(run)
     app.command()(demo)
+    own: dict[str, Callable[..., None]] = {"simulate": simulate, "ingest": ingest}
     for name, sentence in (
         ("ingest", "Take readings from the broker into the store (role; the only writer of the store)."),
         ("serve", "Serve the console and the API (role)."),
@@ -25,10 +26,7 @@ def register(app: typer.Typer) -> None:
         ("broker", "Run the embedded broker (role; for the demo and small trials)."),
         ("simulate", "Publish a simulated plant over MQTT (role); or write its history with --history."),
     ):
-        if name != "simulate":
-            app.command(name, help=sentence)(_role_command(name))
-        else:
-            app.command(name, help=sentence)(simulate)
+        app.command(name, help=sentence)(own.get(name) or _role_command(name))
 
 
 def run(site: SiteOption = None) -> None:
@@ -36,6 +34,21 @@ def run(site: SiteOption = None) -> None:
     from linewright.instance import run_instance
 
     run_instance(load_site(site), announce=typer.echo)
+
+
+def ingest(
+    site: SiteOption = None,
+    member: Annotated[
+        str,
+        typer.Option(
+            help="Name of a further process that shares the messages ([broker] shared_group) and hands over to the one "
+            "without this option, which holds the store."
+        ),
+    ] = "",
+) -> None:
+    from linewright.roles import run_role
+
+    run_role("ingest", load_site(site), supervisor_pid=_supervisor(), member=member)
 
 
 def simulate(
