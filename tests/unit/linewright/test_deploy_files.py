@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
 from linewright.cli.app import app
+from store.books.settings import RecordsSettings
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
@@ -38,6 +40,20 @@ def test_compose_starts_commands_that_exist_and_mounts_files_that_are_there() ->
     mounted = re.findall(r"^ +- \./([^:]+):[^:]+:ro$", text, re.MULTILINE)
     assert "grafana/provisioning" in mounted
     assert all((DEPLOY / name).exists() for name in mounted)
+
+
+def test_compose_with_postgres_sets_what_the_records_know_for_every_role() -> None:
+    beside = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    added = yaml.safe_load((DEPLOY / "compose.postgres.yaml").read_text())
+    roles = [name for name, service in beside.items() if "linewright" in service.get("command", ())]
+    for role in roles:
+        service = added["services"][role]
+        assert set(service["environment"]) == {"LINEWRIGHT_RECORDS__URL", "LINEWRIGHT_RECORDS__PASSWORD_FILE"}
+        address = RecordsSettings(url=service["environment"]["LINEWRIGHT_RECORDS__URL"]).address(DEPLOY)
+        assert (address.host, address.database) == ("postgres", "linewright")
+        secret = Path(service["environment"]["LINEWRIGHT_RECORDS__PASSWORD_FILE"]).name
+        assert secret in added["secrets"]
+        assert secret in added["services"]["postgres"]["secrets"]
 
 
 def test_grafana_finds_its_source_and_dashboard_where_compose_mounts_them() -> None:
