@@ -31,10 +31,9 @@ from influx_servers import Influx1
 from linewright.settings.site import Site
 from linewright.settings.template import write_template
 from linewright.status import read_status
-from linewright.wiring import open_site
+from linewright.wiring import open_keeper, open_site
 from plant.assets import MachineClass, SignalKind
 from plant.signals import Batch
-from store.embedded.writer import open_writer
 
 SECOND = 1_000_000
 HISTORY_S = 3 * 3600
@@ -47,7 +46,7 @@ class Plant:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self.writer = open_writer(site.data, plant=site.plant, clock=site.clock, settings=site.store)
+        self.writer = open_keeper(site)
         self.run = self.writer.begin_run(["telemetry"])
         self.rows = 0
         self.next_us = (time.time_ns() // 1000 // SECOND - HISTORY_S) * SECOND
