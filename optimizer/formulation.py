@@ -5,14 +5,17 @@ hour, stock and shortage per hour, the peak. Every constraint has a name `rule|e
 named term. Expressions are built from dictionaries: Python's `sum` over PuLP terms takes quadratic time.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pulp
+from numpy.typing import NDArray
 
 from optimizer.problem import PlanningProblem
+from optimizer.slots import CLOSED
 
 Terms = dict[Any, float]
 
@@ -34,7 +37,7 @@ class Model:
     """By hour [kWh]."""
     stock: dict[tuple[str, int], pulp.LpVariable]
     shortage: dict[tuple[int, int], pulp.LpVariable]
-    """By (demand, hour) [unit]."""
+    """By (demand, hour) [unit]; none where a product may not wait."""
     peak: pulp.LpVariable
     lot: dict[tuple[int, int], pulp.LpVariable]
     """Running hours of a whole shift, by (making, shift), where a setup is needed for them."""
@@ -115,6 +118,9 @@ def _variables(problem: PlanningProblem, without: frozenset[str]) -> Model:
         free = allowed if len(allowed) > 1 else ()
         choice[k] = {o: program.add_variable(f"m{k}_{o}", cat="Binary") for o in free}
     demanded = [np.cumsum(demand.units) for demand in problem.demands]
+    most_kwh, most_units = _most_energy(problem), _most_stock(problem)
+    sunk_kw = problem.facts.tariff.peak_so_far_kw
+    shift_h = _open_hours(problem)
     return Model(
         program=program,
         running=running,
@@ -126,17 +132,51 @@ def _variables(problem: PlanningProblem, without: frozenset[str]) -> Model:
             for t in hours
             if open_share[line, t] > 0
         },
-        energy={t: program.add_variable(f"e{t}", 0) for t in hours},
-        stock={(p, t): program.add_variable(f"s{i}_{t}", 0) for i, p in enumerate(problem.stock) for t in hours},
+        energy={t: program.add_variable(f"e{t}", 0, float(most_kwh[t])) for t in hours},
+        stock={
+            (p, t): program.add_variable(f"s{i}_{t}", 0, float(most_units[p][t]))
+            for i, p in enumerate(problem.stock)
+            for t in hours
+        },
         shortage={
             (d, t): program.add_variable(f"b{d}_{t}", 0, float(total[t]))
             for d, total in enumerate(demanded)
             for t in hours
-            if total[t] > 0
+            if total[t] > 0 and math.isfinite(problem.demands[d].backlog_cost_per_unit_h)
         },
-        peak=program.add_variable("peak", problem.facts.tariff.peak_so_far_kw),
-        lot={(m, s): program.add_variable(f"x{m}_{s}", 0) for m, s in setup},
+        peak=program.add_variable("peak", sunk_kw, max(sunk_kw, float(most_kwh.max()))),
+        lot={
+            (m, s): program.add_variable(f"x{m}_{s}", 0, float(shift_h[problem.makings[m].line, s])) for m, s in setup
+        },
     )
+
+
+def _most_energy(problem: PlanningProblem) -> NDArray[np.float64]:
+    """What the plant draws at most in each hour [kWh]. (hour,)"""
+    draw = problem.idle_kw.copy()
+    for making in problem.makings:
+        draw[making.line] = max(draw[making.line], making.energy_kwh_per_h)
+    most: NDArray[np.float64] = draw @ problem.slots.open_share
+    return most
+
+
+def _most_stock(problem: PlanningProblem) -> dict[str, NDArray[np.float64]]:
+    """What can be on hand of each product at most [unit]: bounds without which no relaxation proves anything."""
+    most = {product: np.full(problem.hours, initial) for product, initial in problem.stock.items()}
+    for making in problem.makings:
+        most[making.product] = most[making.product] + making.good_per_h * np.cumsum(
+            problem.slots.open_share[making.line]
+        )
+    return most
+
+
+def _open_hours(problem: PlanningProblem) -> NDArray[np.float64]:
+    """Hours of each shift in which a line is open [h]. (line, shift)"""
+    hours = np.zeros((len(problem.lines), len(problem.slots.shift_names)))
+    for t, s in enumerate(problem.slots.shift):
+        if s != CLOSED:
+            hours[:, s] += problem.slots.open_share[:, t]
+    return hours
 
 
 def one_option_per_machine(model: Model, problem: PlanningProblem) -> None:

@@ -5,8 +5,7 @@ Source: HiGHS documentation, HighsInfo and HighsModelStatus.
 """
 
 import math
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from importlib.metadata import version
@@ -16,13 +15,19 @@ import numpy as np
 import pulp
 from numpy.typing import NDArray
 
-SEED = 0
+from optimizer.control import CONTROL, Clock, Control, Measure
+from optimizer.dual_bound import safe_bound
+
 INTEGRALITY = 1e-6
 """An integer this near to a whole number counts as one; HiGHS' own default."""
 WALL_PER_CPU = 2.0
 """On a busy machine a solve may last this many times its limit on the wall clock, while it waits for its turn."""
 LEAST_S = 0.05
 """A solve is given this much time at least [s]."""
+INTERIOR_FROM = 12_000
+"""Programs of as many columns go to the interior point method: a week of 10 lines takes it a fifth of the time."""
+MIP_STEP_S, SIMPLEX_STEP_S, INTERIOR_STEP_S = 1e-6, 8e-9, 7e-7
+"""What a step of each method takes on a usual machine, per nonzero of the program [s]."""
 
 Values = NDArray[np.float64]
 
@@ -45,6 +50,15 @@ class Integers(Enum):
     """The linear relaxation."""
 
 
+class Method(Enum):
+    """How a linear program is solved."""
+
+    SIMPLEX = auto()
+    """To a corner, from the last one: for small changes, prices and ranges."""
+    INTERIOR = auto()
+    """To the middle of the optima, from nothing: for what is large."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Solution:
     """What the solver said; the values themselves are in the program's variables."""
@@ -57,14 +71,17 @@ class Solution:
     proved: bool
     """Whether the solver ended by itself within the asked gap."""
     seconds: float
-    """CPU [s]."""
+    """By the clock's measure [s]."""
 
 
 class Session:
     """A program kept in the solver from solve to solve: bounds and integers change, rows come on top, values stay."""
 
-    def __init__(self, program: pulp.LpProblem) -> None:
-        solver = pulp.HiGHS(msg=False, threads=1, random_seed=SEED)
+    def __init__(self, program: pulp.LpProblem, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock(math.inf)
+        control = self.clock.control
+        _use_threads(control.threads)
+        solver = pulp.HiGHS(msg=False, threads=control.threads, random_seed=control.seed)
         solver.createAndConfigureSolver(program)
         solver.buildSolverModel(program)
         self._highs: Any = program.solverModel
@@ -80,14 +97,26 @@ class Session:
         }
         self.values: Values = np.zeros(len(self._variables))
         """Of the last solution found. (variable,)"""
+        self.may_be_cancelled = True
+        """Whether a solve ends when the search is cancelled; not while the first plan is made."""
+        self.follow: Callable[[float, float], None] | None = None
+        """Called with incumbent and bound, without constants, while a program with integers is solved."""
         self._until = math.inf
-        self._highs.cbMipInterrupt.subscribe(self._stop)
-        self._highs.cbSimplexInterrupt.subscribe(self._stop)
+        self._nonzeros = 0
+        self._highs.cbMipInterrupt.subscribe(self._stop_integers)
+        self._highs.cbSimplexInterrupt.subscribe(self._stop_simplex)
+        self._highs.cbIpmInterrupt.subscribe(self._stop_interior)
 
     def run(
-        self, *, time_limit_s: float, gap: float, integers: Integers = Integers.KEPT, start: Values | None = None
+        self,
+        *,
+        time_limit_s: float,
+        gap: float,
+        integers: Integers = Integers.KEPT,
+        method: Method = Method.SIMPLEX,
+        start: Values | None = None,
     ) -> Solution:
-        """Solves within a CPU time limit [s]; `start` is a solution to begin with."""
+        """Solves within a limit by the clock's measure [s]; `start` is a solution to begin with."""
         import highspy  # 60 ms, and only where something is solved
 
         limit_s = max(time_limit_s, LEAST_S)
@@ -96,16 +125,22 @@ class Session:
         self._highs.changeColsIntegrality(
             len(self._integers), self._integers, np.full(len(self._integers), int(kind), dtype=np.uint8)
         )
-        self._highs.setOptionValue("time_limit", self._highs.getRunTime() + limit_s * WALL_PER_CPU)
+        by_work = self.clock.control.measure is Measure.WORK
+        wall_s = math.inf if by_work else self._highs.getRunTime() + limit_s * WALL_PER_CPU
+        interior = relaxed and method is Method.INTERIOR
+        self._highs.setOptionValue("time_limit", wall_s)
         self._highs.setOptionValue("mip_rel_gap", gap)
+        self._highs.setOptionValue("solver", "ipm" if interior else "choose")
+        self._highs.setOptionValue("run_crossover", "off" if interior else "on")
         if start is not None:
             known = highspy.HighsSolution()
             known.col_value = start
             self._highs.setSolution(known)
-        began = time.thread_time()
+        began = self.clock.spent_s
         self._until = began + limit_s
+        self._nonzeros = int(self._highs.getNumNz())
         self._highs.run()
-        return self._read(relaxed=relaxed, seconds=time.thread_time() - began)
+        return self._read(relaxed=relaxed, seconds=self.clock.spent_s - began)
 
     def fix(self, fixed: Mapping[int, float]) -> None:
         """Fixes columns at values; all others have their own bounds again."""
@@ -150,6 +185,16 @@ class Session:
         return costs, np.array(ranging.col_bound_dn.value_), np.array(ranging.col_bound_up.value_)
 
     @property
+    def method(self) -> Method:
+        """What solves the program's relaxation soonest."""
+        return Method.INTERIOR if len(self._variables) >= INTERIOR_FROM else Method.SIMPLEX
+
+    @property
+    def integer_count(self) -> int:
+        """How many columns must be whole."""
+        return len(self._integers)
+
+    @property
     def rows(self) -> int:
         """How many rows the program has."""
         return int(self._highs.getNumRow())
@@ -159,9 +204,22 @@ class Session:
         for variable, value in zip(self._variables, values, strict=True):
             variable.varValue = float(value)
 
-    def _stop(self, event: Any) -> None:
+    def _stop_integers(self, event: Any) -> None:
+        if self.follow is not None:
+            self.follow(event.data_out.mip_primal_bound, event.data_out.mip_dual_bound)
+        self._stop(event, MIP_STEP_S)
+
+    def _stop_simplex(self, event: Any) -> None:
+        self._stop(event, SIMPLEX_STEP_S)
+
+    def _stop_interior(self, event: Any) -> None:
+        self._stop(event, INTERIOR_STEP_S)
+
+    def _stop(self, event: Any, step_s: float) -> None:
+        self.clock.work(step_s * self._nonzeros)
+        is_cancelled = self.may_be_cancelled and self.clock.is_cancelled
         # An interrupt stays set from run to run unless it is taken back.
-        event.interrupt(time.thread_time() > self._until)
+        event.interrupt(is_cancelled or self.clock.spent_s > self._until)
 
     def _read(self, *, relaxed: bool, seconds: float) -> Solution:
         import highspy
@@ -170,13 +228,21 @@ class Session:
         if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
             return Solution(outcome=Outcome.INFEASIBLE, objective=math.nan, bound=None, proved=True, seconds=seconds)
         proved = status == highspy.HighsModelStatus.kOptimal
-        bound = info.mip_dual_bound if not relaxed else info.objective_function_value if proved else -math.inf
+        bound = info.mip_dual_bound if not relaxed else self._relaxed_bound()
         known = bound if math.isfinite(bound) else None
         if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
             return Solution(outcome=Outcome.UNFINISHED, objective=math.nan, bound=known, proved=False, seconds=seconds)
         self.values = np.array(self._highs.getSolution().col_value)
         objective = info.objective_function_value
         return Solution(outcome=Outcome.FOUND, objective=objective, bound=known, proved=proved, seconds=seconds)
+
+    def _relaxed_bound(self) -> float:
+        """What the prices of the rows prove, whether or not the solver was done."""
+        import highspy
+
+        if self._highs.getInfo().dual_solution_status == highspy.SolutionStatus.kSolutionStatusNone:
+            return -math.inf
+        return safe_bound(self._highs.getLp(), np.array(self._highs.getSolution().row_dual))
 
 
 def run(program: pulp.LpProblem, *, time_limit_s: float, gap: float) -> Solution:
@@ -188,7 +254,23 @@ def run(program: pulp.LpProblem, *, time_limit_s: float, gap: float) -> Solution
     return solution
 
 
-def description(*, time_limit_s: float, gap: float) -> str:
+def description(*, time_limit_s: float, gap: float, control: Control = CONTROL) -> str:
     """Solver, version and options, as a certificate states them."""
     tools = f"HiGHS {version('highspy')} through PuLP {version('pulp')}"
-    return f"{tools}; threads 1, seed {SEED}, gap {gap:g}, time limit {time_limit_s:g} s of CPU"
+    limit = f"time limit {time_limit_s:g} s of CPU"
+    if control.measure is Measure.WORK:
+        limit = f"work limit {time_limit_s:g} s, repeatable"
+    options = f"threads {control.threads}, seed {control.seed}, gap {gap:g}, {limit}"
+    return f"{tools}; {options}"
+
+
+def _use_threads(threads: int) -> None:
+    """HiGHS keeps one pool of threads for the whole process: another number needs another pool."""
+    import highspy
+
+    if _pool and _pool[-1] != threads:
+        highspy.Highs.resetGlobalScheduler(True)
+    _pool[:] = [threads]
+
+
+_pool: list[int] = []

@@ -65,7 +65,7 @@ class Demand:
 
     product: str
     backlog_cost_per_unit_h: float
-    """Of the product, times the orders' priority [currency/(unit h)]."""
+    """Of the product, times the orders' priority; infinite: it may not wait [currency/(unit h)]."""
     units: NDArray[np.float64]
     """Good units that fall due in each hour [unit]. (hour,)"""
 

@@ -1,39 +1,39 @@
-"""The search for the best schedule: a first plan at once, better ones by windows and lines, then the proof.
+"""The search for the best schedule: a first plan at once, better ones by neighbourhoods, then the proof.
 
-1. The linear relaxation, tightened by rows on the setups that orders take.
-2. A first plan: maintenance where the relaxation leans to it, production shift by shift.
-3. Fix and optimise: all choices are kept but those of some shifts or lines, again and again.
-4. Branch and bound over everything from the best plan on, for the bound that is proved.
-Source: Helber and Sahling, A fix-and-optimize approach for the multi-level capacitated lot sizing problem, 2010.
+1. A first plan order by order, its hours placed by a linear program.
+2. The linear relaxation, tightened by rows on the setups that orders take; a plan that leans on it.
+3. Fix and optimise.
+4. Branch and bound over everything from the best plan on, where there is time enough for it to say something.
 """
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import combinations
+import math
+from dataclasses import dataclass
 
 from optimizer import highs
+from optimizer.control import CONTROL, Clock, Control, Progress
 from optimizer.formulation import Model, formulate
-from optimizer.highs import Outcome, Session, Solution, Values
+from optimizer.greedy import Favour, greedy_lots
+from optimizer.highs import Integers, Outcome, Session, Solution, Values
+from optimizer.improve import Best, improve
 from optimizer.maintenance import Leaning, choose_maintenance
+from optimizer.previous import favoured_lots, favoured_maintenance
 from optimizer.problem import PlanningProblem
 from optimizer.rounding import Schedule, round_to_units
 from optimizer.setup_cuts import strengthen
-from optimizer.slices import Running, cut_out, parts
 from optimizer.whole_lots import place_whole_units
 
 SMALL = 150
 """Programs with fewer yes-or-no choices are solved without a first plan."""
-RELAXED_SHARE, FIRST_SHARE, BETTER_SHARE = 0.25, 0.15, 0.4
-"""Parts of the time limit for the relaxation, the first plan, and better ones [0..1]."""
+RELAXED_SHARE, BETTER_SHARE = 0.4, 0.65
+"""Parts of the time limit after which the relaxation and the neighbourhoods end [0..1]."""
 WHOLE_SHARE, WHOLE_LEAST_S = 0.1, 0.5
 """Time to place whole units: a part of the limit, but this much at least [s]; it comes on top of the limit."""
-SLICE_GAP = 0.02
-"""Relative gap at which a slice of the first plan is good enough [0..1]."""
-NEIGHBOURHOOD_GAP = 0.001
-NEIGHBOURHOOD_SHARE = 0.06
-"""Part of the time limit that one neighbourhood may take [0..1]."""
-SHIFTS_AT_A_TIME = 2
+FIRST_LEAST_S = 2.0
+"""Time that a first plan may take, however short the limit [s]."""
+WORTH_PROVING = 6.0
+"""Branch and bound begins only where this many times the relaxation's time is left; else neighbourhoods go on."""
+LEANINGS = (0.5, 0.8, 1.0)
+"""Parts of the relaxation that plans lean on, each in turn [0..1]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +46,8 @@ class Found:
     """Cost that no choice changes [currency]."""
     how: str
     """How it came about, as the certificate states it."""
+    model: Model
+    """The program; its variables hold the schedule's values before rounding."""
 
     @property
     def bound(self) -> float | None:
@@ -53,59 +55,45 @@ class Found:
         return None if self.solution.bound is None else self.solution.bound + self.constant
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Best:
-    """The best values so far."""
-
-    values: Values
-    objective: float
-    """Without constants [currency]."""
-
-
-class Clock:
-    """CPU time of this thread against a limit."""
-
-    def __init__(self, limit_s: float) -> None:
-        self._began = time.thread_time()
-        self.limit_s = limit_s
-
-    @property
-    def spent_s(self) -> float:
-        """CPU since the clock was made [s]."""
-        return time.thread_time() - self._began
-
-    def left_s(self, share: float = 1.0) -> float:
-        """Until a share of the limit is spent [s]."""
-        return max(self.limit_s * share - self.spent_s, 0.0)
-
-
 def search(
-    problem: PlanningProblem, *, time_limit_s: float, gap: float | None = None, without: frozenset[str] = frozenset()
+    problem: PlanningProblem,
+    *,
+    time_limit_s: float,
+    gap: float | None = None,
+    without: frozenset[str] = frozenset(),
+    control: Control = CONTROL,
 ) -> Found | Outcome:
     """The best schedule the solver finds, with `without` naming machines that may not be maintained.
 
-    Stops at a relative `gap`; None: the policy's. The time limit is CPU time.
+    Stops at a relative `gap`; None: the policy's. The limit is CPU time, or work, as the control measures it.
     """
     gap = problem.facts.policy.gap if gap is None else gap
-    clock = Clock(time_limit_s)
+    clock = Clock(time_limit_s, control)
     model = formulate(problem, without=without)
-    session = Session(model.program)
-    constant = sum(model.constants.values())
-    how = highs.description(time_limit_s=time_limit_s, gap=gap)
+    session = Session(model.program, clock)
+    chase = _Chase(session, model, problem, gap)
     if len(model.setup) + sum(len(options) for options in model.choice.values()) < SMALL:
-        solution, values = session.run(time_limit_s=time_limit_s, gap=gap), None
+        chase.prove()
     else:
-        solution, values = _search_large(session, model, problem, clock, gap)
-    solution = replace(solution, seconds=clock.spent_s)
-    if solution.outcome is Outcome.UNFINISHED and (first := first_plan(session, model, problem, clock, {})) is not None:
-        solution = replace(solution, outcome=Outcome.FOUND, objective=first.objective)
-        values, how = first.values, f"{how}; the first plan, as time was up"
-    if solution.outcome is not Outcome.FOUND:
-        return solution.outcome
-    values = session.values if values is None else values
+        chase.first_plans()
+        chase.relax()
+        chase.better()
+        chase.prove()
+    if chase.best is None and not chase.is_infeasible:
+        chase.first_plans()
+    if chase.best is None:
+        return Outcome.INFEASIBLE if chase.is_infeasible else Outcome.UNFINISHED
+    best, solution = chase.best, chase.solution()
     limit_s = max(time_limit_s * WHOLE_SHARE, WHOLE_LEAST_S)
-    place_whole_units(model, problem, session=session, values=values, time_limit_s=limit_s)
-    return Found(schedule=read_schedule(problem, model), solution=solution, constant=constant, how=how)
+    place_whole_units(model, problem, session=session, values=best.values, time_limit_s=limit_s)
+    how = highs.description(time_limit_s=time_limit_s, gap=gap, control=control)
+    return Found(
+        schedule=read_schedule(problem, model),
+        solution=solution,
+        constant=sum(model.constants.values()),
+        how=f"{how}; stopped by hand" if clock.is_cancelled else how,
+        model=model,
+    )
 
 
 def read_schedule(problem: PlanningProblem, model: Model) -> Schedule:
@@ -118,101 +106,148 @@ def read_schedule(problem: PlanningProblem, model: Model) -> Schedule:
     return round_to_units(problem, running=running, chosen=chosen)
 
 
-def _search_large(
-    session: Session, model: Model, problem: PlanningProblem, clock: Clock, gap: float
-) -> tuple[Solution, Values | None]:
-    relaxed = strengthen(session, model, problem, time_limit_s=clock.limit_s * RELAXED_SHARE)
-    if relaxed.outcome is Outcome.INFEASIBLE:
-        return relaxed, None
-    leaning: Leaning = {}
-    if relaxed.outcome is Outcome.FOUND:
-        leaning = {
-            k: {o: float(session.values[session.column[variable]]) for o, variable in options.items()}
-            for k, options in model.choice.items()
+class _Chase:
+    """A search under way: the best plan and the best bound so far, and the steps that move them."""
+
+    def __init__(self, session: Session, model: Model, problem: PlanningProblem, gap: float) -> None:
+        self._session, self._model, self._problem, self._gap = session, model, problem, gap
+        self._clock = session.clock
+        self._constant = sum(model.constants.values())
+        self._relaxed: Values | None = None
+        self._relaxed_s = 0.0
+        self._told: tuple[float, float] | None = None
+        self.best: Best | None = None
+        self.bound = -math.inf
+        self.is_infeasible = False
+
+    def solution(self) -> Solution:
+        """The best plan and what is proved of it."""
+        known = self.bound if math.isfinite(self.bound) else None
+        objective = math.nan if self.best is None else self.best.objective
+        return Solution(
+            outcome=Outcome.UNFINISHED if self.best is None else Outcome.FOUND,
+            objective=objective,
+            bound=known,
+            proved=self.best is not None and self._is_near(self.best),
+            seconds=self._clock.spent_s,
+        )
+
+    def first_plans(self) -> None:
+        """One from the orders alone, one that keeps to the accepted plan."""
+        self._session.may_be_cancelled = False
+        self._try({}, {})
+        if self._problem.facts.previous is not None:
+            self._try(favoured_maintenance(self._problem), favoured_lots(self._problem))
+        self._session.may_be_cancelled = True
+
+    def relax(self) -> None:
+        """The linear relaxation with rows on setups, and plans that lean on it."""
+        limit_s = self._clock.left_s(RELAXED_SHARE)
+        if limit_s <= 0:
+            return
+        relaxed = strengthen(self._session, self._model, self._problem, time_limit_s=limit_s)
+        self.is_infeasible = relaxed.outcome is Outcome.INFEASIBLE
+        self._relaxed_s = relaxed.seconds
+        self._raise(relaxed.bound)
+        if relaxed.outcome is not Outcome.FOUND:
+            return
+        values, column = self._session.values, self._session.column
+        self._relaxed = values
+        leaning: Leaning = {
+            k: {o: float(values[column[variable]]) for o, variable in options.items()}
+            for k, options in self._model.choice.items()
         }
-    best = first_plan(session, model, problem, clock, leaning)
-    if best is not None:
-        best = _better(session, model, problem, best, relaxed.bound, clock, gap)
-    session.fix({})
-    last = session.run(time_limit_s=clock.left_s(), gap=gap, start=None if best is None else best.values)
-    if last.outcome is Outcome.INFEASIBLE:
-        return last, None
-    bounds = [bound for bound in (relaxed.bound, last.bound) if bound is not None]
-    last = replace(last, bound=max(bounds, default=None))
-    if best is not None and (last.outcome is not Outcome.FOUND or best.objective < last.objective):
-        return replace(last, outcome=Outcome.FOUND, objective=best.objective), best.values
-    return last, session.values
+        for share in LEANINGS:
+            favour = {key: share * min(float(values[column[y]]), 1.0) for key, y in self._model.setup.items()}
+            if self._clock.left_s(BETTER_SHARE) > 0:
+                self._try(leaning, favour)
 
+    def better(self) -> None:
+        """Better plans by neighbourhoods."""
+        if self.best is None or self._is_near(self.best):
+            return
+        until = BETTER_SHARE if self._is_worth_proving() else 1.0
+        improve(
+            self._session,
+            self._model,
+            self._problem,
+            self.best,
+            relaxed=self._relaxed,
+            until_share=until,
+            accept=self._take,
+        )
 
-def first_plan(session: Session, model: Model, problem: PlanningProblem, clock: Clock, leaning: Leaning) -> Best | None:
-    """A plan in little time: maintenance where `leaning` is greatest, setups slice by slice, the rest by an LP.
+    def prove(self) -> None:
+        """Branch and bound over everything, from the best plan on."""
+        if self.is_infeasible or (self.best is not None and (self._is_near(self.best) or not self._is_worth_proving())):
+            return
+        self._session.fix({})
+        self._session.follow = self._follow
+        start = None if self.best is None else self.best.values
+        last = self._session.run(time_limit_s=self._clock.left_s(), gap=self._gap, start=start)
+        self._session.follow = None
+        self.is_infeasible = last.outcome is Outcome.INFEASIBLE
+        self._raise(last.bound)
+        if last.outcome is Outcome.FOUND:
+            self._take(Best(values=self._session.values, objective=last.objective))
 
-    None where no maintenance keeps the limits, or where a cap on emissions is broken.
-    """
-    chosen = choose_maintenance(problem, leaning)
-    if chosen is None:
-        return None
-    slices = list(parts(problem))
-    limit_s = max(clock.limit_s * FIRST_SHARE, 1.0) / len(slices)
-    running: Running = {}
-    for begin, kept, end in slices:
-        part = cut_out(problem, begin=begin, end=end, chosen=chosen, running=running)
-        small = formulate(part)
-        inner = Session(small.program)
-        solution = inner.run(time_limit_s=limit_s, gap=SLICE_GAP)
-        if solution.outcome is Outcome.FOUND:
-            for (m, t), variable in small.running.items():
-                hours = float(inner.values[inner.column[variable]])
-                if begin + t < kept and hours > highs.INTEGRALITY:
-                    running[m, begin + t] = hours
-    fixed = {
-        session.column[variable]: float(option == chosen[k])
-        for k, options in model.choice.items()
-        for option, variable in options.items()
-    }
-    made = {(m, problem.slots.shift[t]) for m, t in running}
-    fixed |= {session.column[setup]: float(key in made) for key, setup in model.setup.items()}
-    session.fix(fixed)
-    solution = session.run(time_limit_s=max(clock.limit_s * FIRST_SHARE, 1.0), gap=0.0)
-    session.fix({})
-    if solution.outcome is not Outcome.FOUND:
-        return None
-    return Best(values=session.values, objective=solution.objective)
+    def _try(self, leaning: Leaning, favour: Favour) -> None:
+        """A plan made order by order, its hours placed by a linear program; kept where it is the best."""
+        session, model = self._session, self._model
+        if (chosen := choose_maintenance(self._problem, leaning)) is None:
+            return
+        lots = greedy_lots(self._problem, chosen, favour)
+        fixed = {
+            session.column[variable]: float(option == chosen[k])
+            for k, options in model.choice.items()
+            for option, variable in options.items()
+        }
+        fixed |= {session.column[setup]: float(key in lots) for key, setup in model.setup.items()}
+        session.fix(fixed)
+        is_linear = len(fixed) == session.integer_count
+        solution = session.run(
+            time_limit_s=max(self._clock.left_s(), FIRST_LEAST_S),
+            gap=self._gap,
+            integers=Integers.RELAXED if is_linear else Integers.KEPT,
+            method=session.method,
+        )
+        session.fix({})
+        if solution.outcome is Outcome.FOUND and solution.proved:
+            self._take(Best(values=session.values, objective=solution.objective))
 
+    def _take(self, plan: Best) -> bool:
+        """Keeps a plan that is the best so far, and says whether the best one is good enough."""
+        if self.best is None or plan.objective < self.best.objective:
+            self.best = plan
+            self._tell(plan.objective)
+        return self._is_near(self.best)
 
-def _better(
-    session: Session, model: Model, problem: PlanningProblem, best: Best, bound: float | None, clock: Clock, gap: float
-) -> Best:
-    """Fix and optimise: every neighbourhood in turn, until none helps, time is up or the bound is near."""
-    choices = [session.column[v] for options in model.choice.values() for v in options.values()]
-    integers = {*choices, *(session.column[setup] for setup in model.setup.values())}
-    end = clock.spent_s + clock.limit_s * BETTER_SHARE
-    helped = True
-    while helped:
-        helped = False
-        for free in _neighbourhoods(session, model, problem):
-            left_s = end - clock.spent_s
-            if left_s <= 0 or (bound is not None and best.objective - bound <= gap * abs(best.objective)):
-                return best
-            session.fix({i: round(float(best.values[i])) for i in integers - free})
-            limit_s = min(left_s, clock.limit_s * NEIGHBOURHOOD_SHARE)
-            solution = session.run(time_limit_s=limit_s, gap=NEIGHBOURHOOD_GAP, start=best.values)
-            if solution.outcome is Outcome.FOUND and solution.objective < best.objective * (1 - NEIGHBOURHOOD_GAP / 10):
-                best = Best(values=session.values, objective=solution.objective)
-                helped = True
-    return best
+    def _raise(self, bound: float | None) -> None:
+        if bound is not None and bound > self.bound:
+            self.bound = bound
+            self._tell(math.inf if self.best is None else self.best.objective)
 
+    def _is_near(self, plan: Best) -> bool:
+        """Whether the bound shows that a plan is good enough; the gap leaves constants out."""
+        return plan.objective - self.bound <= self._gap * abs(plan.objective)
 
-def _neighbourhoods(session: Session, model: Model, problem: PlanningProblem) -> Iterator[set[int]]:
-    """Columns to set free together: some shifts of all lines; all shifts of two lines with their maintenance."""
-    shifts = sorted({s for _, s in model.setup})
-    for first in range(max(len(shifts) - SHIFTS_AT_A_TIME + 1, 1)):
-        window = shifts[first : first + SHIFTS_AT_A_TIME]
-        yield {session.column[setup] for (_, s), setup in model.setup.items() if s in window}
-    for pair in combinations(range(len(problem.lines)), min(2, len(problem.lines))):
-        names = {problem.lines[line] for line in pair}
-        mine = {session.column[setup] for (m, _), setup in model.setup.items() if problem.makings[m].line in pair}
-        for k, options in model.choice.items():
-            if problem.machines[k].line in names:
-                mine |= {session.column[variable] for variable in options.values()}
-        yield mine
+    def _is_worth_proving(self) -> bool:
+        return self._clock.left_s() > WORTH_PROVING * self._relaxed_s
+
+    def _follow(self, incumbent: float, bound: float) -> None:
+        """Branch and bound reports here."""
+        known = math.inf if self.best is None else self.best.objective
+        self.bound = max(self.bound, bound) if math.isfinite(bound) else self.bound
+        self._tell(min(incumbent, known))
+
+    def _tell(self, incumbent: float) -> None:
+        if (incumbent, self.bound) == self._told:
+            return
+        self._told = (incumbent, self.bound)
+        self._clock.control.report(
+            Progress(
+                spent_s=self._clock.spent_s,
+                incumbent=incumbent + self._constant if math.isfinite(incumbent) else None,
+                bound=self.bound + self._constant if math.isfinite(self.bound) else None,
+            )
+        )

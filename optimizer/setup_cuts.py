@@ -23,6 +23,8 @@ VIOLATED = 1e-4
 FRACTION_FROM, FRACTION_TO = 0.02, 0.999
 """Divisors whose rest lies outside give rows of no use [0..1]."""
 ROUNDS = 20
+ANOTHER = 1.5
+"""A round begins only where this many times the last one's time is left: rows make the relaxation slower."""
 ENOUGH = 1e-4
 """Rounds end when the relaxation rises by less than this part of its value."""
 
@@ -55,19 +57,19 @@ class Cut:
 
 def strengthen(session: Session, model: Model, problem: PlanningProblem, *, time_limit_s: float) -> Solution:
     """Solves the linear relaxation, and adds rows to the session as long as they raise it and time lasts."""
-    relaxed = session.run(time_limit_s=time_limit_s, gap=0.0, integers=Integers.RELAXED)
-    left_s = time_limit_s - relaxed.seconds
+    end_s = session.clock.spent_s + time_limit_s
+    relaxed = session.run(time_limit_s=time_limit_s, gap=0.0, integers=Integers.RELAXED, method=session.method)
     covers = list(_covers(session, model, problem)) if relaxed.outcome is Outcome.FOUND else []
     first, added = session.rows, list[float]()
     for _ in range(ROUNDS):
         cuts = [cut for cover in covers if (cut := _cut(cover, session.values)) is not None]
-        if not cuts or left_s <= relaxed.seconds:
+        left_s = end_s - session.clock.spent_s
+        if not cuts or left_s <= relaxed.seconds * ANOTHER or session.clock.is_cancelled:
             break
         for cut in cuts:
             session.add_row(cut.terms, at_least=cut.at_least)
         added += [cut.at_least for cut in cuts]
-        again = session.run(time_limit_s=left_s, gap=0.0, integers=Integers.RELAXED)
-        left_s -= again.seconds
+        again = session.run(time_limit_s=left_s, gap=0.0, integers=Integers.RELAXED, method=session.method)
         if again.outcome is not Outcome.FOUND or not again.proved:
             break
         before, relaxed = relaxed.objective, again

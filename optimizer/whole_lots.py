@@ -6,6 +6,7 @@ gives up go to another.
 
 import pulp
 
+from optimizer.control import Clock
 from optimizer.formulation import Model
 from optimizer.highs import Outcome, Session, Values
 from optimizer.problem import PlanningProblem
@@ -30,7 +31,8 @@ def place_whole_units(
         name = f"whole_units|{problem.lines[making.line]}:{making.product}|{problem.slots.shift_names[s]}"
         model.constrain(name, {lot: making.rate_per_h, units: -1.0}, pulp.LpConstraintEQ, 0)
     settled = [v for options in model.choice.values() for v in options.values()] + list(model.setup.values())
-    again = Session(model.program)
+    again = Session(model.program, Clock(time_limit_s, session.clock.control))
+    again.may_be_cancelled = False
     again.fix({again.column[v]: round(v.varValue or 0.0) for v in settled})
     if again.run(time_limit_s=time_limit_s, gap=GAP).outcome is Outcome.FOUND:
         again.tell(again.values)

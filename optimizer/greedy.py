@@ -1,0 +1,162 @@
+"""A first plan at once: order by order, each lot where a unit of it costs least of what is still free.
+
+Orders come by due date. A lot may be early (it is held), late (it waits) or share a setup that is there already; what
+it costs decides. A setup that something speaks for, the linear relaxation or the plan before, costs less. The linear
+program that follows places the hours; here only the lots count.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.problem import Demand, PlanningProblem
+from optimizer.rounding import available_hours
+from optimizer.slots import CLOSED
+
+LEAST_H = 0.01
+"""Lots shorter than this are none [h]."""
+LEAST_UNITS = 1e-3
+"""What is left of an order below this is none [unit]."""
+Lots = set[tuple[int, int]]
+"""What is set up, by (making, shift)."""
+Favour = Mapping[tuple[int, int], float]
+"""How much speaks for a setup [0..1], by (making, shift); 1: it counts as if it cost nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """Good units of a product that fall due at the end of an hour."""
+
+    product: str
+    due: int
+    units: float
+    backlog_cost_per_unit_h: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A shift of a line that can make a product: its hours and what they cost, the cheapest first."""
+
+    making: int
+    shift: int
+    hours: NDArray[np.int64]
+
+
+def greedy_lots(problem: PlanningProblem, chosen: tuple[int, ...], favour: Favour) -> Lots:
+    """The lots of a plan made order by order, under the maintenance chosen."""
+    floor = _Floor(problem, chosen, favour)
+    supply = dict(problem.stock)
+    for product, units in floor.keep_frozen():
+        supply[product] += units
+    for wanted in _by_due_date(problem.demands):
+        from_stock = min(supply[wanted.product], wanted.units)
+        supply[wanted.product] -= from_stock
+        left = wanted.units - from_stock
+        while left > LEAST_UNITS and (best := floor.cheapest(wanted, left)) is not None:
+            left -= floor.take(best, wanted, left)
+    return floor.lots
+
+
+def _by_due_date(demands: tuple[Demand, ...]) -> list[Wanted]:
+    wanted = [
+        Wanted(
+            product=demand.product,
+            due=int(t),
+            units=float(demand.units[t]),
+            backlog_cost_per_unit_h=demand.backlog_cost_per_unit_h,
+        )
+        for demand in demands
+        for t in np.flatnonzero(demand.units)
+    ]
+    return sorted(wanted, key=lambda order: (order.due, -order.backlog_cost_per_unit_h, order.product))
+
+
+class _Floor:
+    """Hours that lines and shifts still have, and the lots placed so far."""
+
+    def __init__(self, problem: PlanningProblem, chosen: tuple[int, ...], favour: Favour) -> None:
+        self.problem = problem
+        self.lots: Lots = set()
+        self._favour = favour
+        slots = problem.slots
+        self._left = available_hours(problem, chosen)
+        self._hours = [np.array(slots.hours_of_shift(s), dtype=np.int64) for s in range(len(slots.shift_names))]
+        self._shift_left = np.array([[row[hours].sum() for hours in self._hours] for row in self._left]).reshape(
+            len(problem.lines), len(self._hours)
+        )
+        self._price = slots.price_per_kwh + problem.facts.tariff.co2_price_per_kg * slots.co2_kg_per_kwh
+        self._makings: dict[str, list[int]] = {}
+        for m, making in enumerate(problem.makings):
+            self._makings.setdefault(making.product, []).append(m)
+
+    def keep_frozen(self) -> Iterator[tuple[str, float]]:
+        """Books what is kept from the accepted plan, closes its hours to the rest, and gives its good units."""
+        shift = self.problem.slots.shift
+        for (m, t), (_, hours) in self.problem.frozen.items():
+            making = self.problem.makings[m]
+            if hours > LEAST_H and shift[t] != CLOSED:
+                if not self._is_set_up(m, shift[t]):
+                    self._shift_left[making.line, shift[t]] -= making.setup_h
+                self.lots.add((m, shift[t]))
+                yield making.product, hours * making.good_per_h
+        for line, t in {(self.problem.makings[m].line, t) for m, t in self.problem.frozen}:
+            if shift[t] != CLOSED:
+                self._shift_left[line, shift[t]] -= self._left[line, t]
+            self._left[line, t] = 0.0
+
+    def cheapest(self, wanted: Wanted, units: float) -> Place | None:
+        """Where a unit costs least: setup, energy, scrap, holding or waiting; None: nothing is free."""
+        best, least = None, np.inf
+        for m in self._makings.get(wanted.product, ()):
+            making = self.problem.makings[m]
+            for s, hours in enumerate(self._hours):
+                early = hours[hours <= wanted.due]
+                for usable in (early, hours[hours > wanted.due]):
+                    room = self._room_h(m, s, usable)
+                    if room <= LEAST_H:
+                        continue
+                    made = min(room * making.good_per_h, units)
+                    cost = self._unit_cost(m, usable, wanted)
+                    if not self._is_set_up(m, s):
+                        cost += making.setup_cost * (1.0 - self._favour.get((m, s), 0.0)) / made
+                    if cost < least:
+                        best, least = Place(making=m, shift=s, hours=usable), cost
+        return best
+
+    def take(self, place: Place, wanted: Wanted, units: float) -> float:
+        """Books a lot and gives its good units."""
+        making = self.problem.makings[place.making]
+        asked_h = min(self._room_h(place.making, place.shift, place.hours), units / making.good_per_h)
+        if not self._is_set_up(place.making, place.shift):
+            self._shift_left[making.line, place.shift] -= making.setup_h
+        self.lots.add((place.making, place.shift))
+        left_h = asked_h
+        for t in sorted(place.hours.tolist(), key=lambda t: (t > wanted.due, float(self._price[t]), -t)):
+            used = min(float(self._left[making.line, t]), left_h)
+            self._left[making.line, t] -= used
+            left_h -= used
+        self._shift_left[making.line, place.shift] -= asked_h
+        return asked_h * making.good_per_h
+
+    def _is_set_up(self, m: int, s: int) -> bool:
+        making = self.problem.makings[m]
+        is_ready = making.ready and s == self.problem.slots.shift[0]
+        return not making.needs_setup or is_ready or (m, s) in self.lots
+
+    def _room_h(self, m: int, s: int, hours: NDArray[np.int64]) -> float:
+        making = self.problem.makings[m]
+        setup_h = 0.0 if self._is_set_up(m, s) else making.setup_h
+        return min(float(self._left[making.line, hours].sum()), float(self._shift_left[making.line, s]) - setup_h)
+
+    def _unit_cost(self, m: int, hours: NDArray[np.int64], wanted: Wanted) -> float:
+        """Of a good unit made in the middle of some hours, without its setup [currency/unit]."""
+        making = self.problem.makings[m]
+        wait_h = float(hours.mean()) - wanted.due
+        if wait_h > 0:
+            delay = wait_h * wanted.backlog_cost_per_unit_h
+        else:
+            delay = -wait_h * self.problem.holding[wanted.product]
+        running = making.energy_kwh_per_h * float(self._price[hours].mean()) + making.scrap_cost_per_h
+        return running / making.good_per_h + delay

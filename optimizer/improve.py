@@ -1,0 +1,103 @@
+"""Fix and optimise: all choices of the best plan are kept but those of some shifts, lines or products, again and again.
+
+What the linear relaxation and the best plan agree to leave out stays out, so that a neighbourhood is small enough to be
+solved in seconds at any size of plant.
+Source: Helber and Sahling, A fix-and-optimize approach for the multi-level capacitated lot sizing problem, 2010; Danna,
+Rothberg and Le Pape, Exploring relaxation induced neighborhoods to improve MIP solutions, 2005.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+from optimizer.formulation import Model
+from optimizer.highs import Outcome, Session, Values
+from optimizer.problem import PlanningProblem
+
+SHARE = 0.06
+"""Part of the time limit that one neighbourhood may take [0..1]."""
+GAP = 0.001
+"""Relative gap at which a neighbourhood counts as solved [0..1]."""
+SHIFTS_AT_A_TIME = 2
+LARGE = 160
+"""Neighbourhoods of more choices are split."""
+LEANS = 0.01
+"""A setup that the relaxation takes for less is no candidate [0..1]."""
+DIFFERS = 0.3
+"""A choice on which relaxation and plan differ by more is worth another look [0..1]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Best:
+    """The best values so far."""
+
+    values: Values
+    objective: float
+    """Without constants [currency]."""
+
+
+def improve(
+    session: Session,
+    model: Model,
+    problem: PlanningProblem,
+    best: Best,
+    *,
+    relaxed: Values | None,
+    until_share: float,
+    accept: Callable[[Best], bool],
+) -> None:
+    """Every neighbourhood in turn, until none helps, a share of the limit is spent, or the bound is near.
+
+    `relaxed` are the values of the linear relaxation, where they are known. `accept` hears of every better plan and
+    says whether it is good enough.
+    """
+    clock = session.clock
+    choices = [session.column[v] for options in model.choice.values() for v in options.values()]
+    integers = {*choices, *(session.column[setup] for setup in model.setup.values())}
+    helped = True
+    while helped:
+        helped = False
+        for neighbourhood in _neighbourhoods(session, model, problem, best, relaxed):
+            left_s = clock.left_s(until_share)
+            if left_s <= 0:
+                return
+            free = _candidates(neighbourhood, set(choices), best, relaxed)
+            session.fix({i: round(float(best.values[i])) for i in integers - free})
+            limit_s = min(left_s, clock.limit_s * SHARE)
+            solution = session.run(time_limit_s=limit_s, gap=GAP, start=best.values)
+            if solution.outcome is Outcome.FOUND and solution.objective < best.objective * (1 - GAP / 10):
+                best = Best(values=session.values, objective=solution.objective)
+                helped = True
+                if accept(best):
+                    return
+
+
+def _candidates(columns: set[int], choices: set[int], best: Best, relaxed: Values | None) -> set[int]:
+    """The columns that are worth setting free: taken by the plan, or leaned to by the relaxation."""
+    if relaxed is None:
+        return columns
+    return {i for i in columns if i in choices or best.values[i] > 0.5 or relaxed[i] > LEANS}
+
+
+def _neighbourhoods(
+    session: Session, model: Model, problem: PlanningProblem, best: Best, relaxed: Values | None
+) -> Iterator[set[int]]:
+    """Columns to set free together: where the relaxation differs, some shifts, pairs of lines, pairs of products."""
+    column, makings = session.column, problem.makings
+    if relaxed is not None:
+        yield {column[v] for v in model.setup.values() if abs(relaxed[column[v]] - best.values[column[v]]) > DIFFERS}
+    shifts = sorted({s for _, s in model.setup})
+    for first in range(max(len(shifts) - SHIFTS_AT_A_TIME + 1, 1)):
+        window = shifts[first : first + SHIFTS_AT_A_TIME]
+        yield {column[setup] for (_, s), setup in model.setup.items() if s in window}
+    at_a_time = 2 if len(model.setup) * 2 <= LARGE * len(problem.lines) else 1
+    for lines in combinations(range(len(problem.lines)), min(at_a_time, len(problem.lines))):
+        names = {problem.lines[line] for line in lines}
+        mine = {column[setup] for (m, _), setup in model.setup.items() if makings[m].line in lines}
+        for k, options in model.choice.items():
+            if problem.machines[k].line in names:
+                mine |= {column[variable] for variable in options.values()}
+        yield mine
+    products = list(problem.stock)
+    for pair in zip(products[::2], products[1::2], strict=False):
+        yield {column[setup] for (m, _), setup in model.setup.items() if makings[m].product in pair}
