@@ -159,11 +159,16 @@ def sql(
     limit: Annotated[int, typer.Option(min=1, help="Most rows to show as a table.")] = 1_000,
     site: SiteOption = None,
 ) -> None:
-    """Ask the store in SQL (DuckDB, read-only): `<class>` with one row per instant, `<class>_rows` as received."""
+    """Ask the store in SQL (DuckDB, read-only).
+
+    `<class>` has one row per instant, `<class>_rows` each row as received, `<class>_states` each state and how long it
+    held, `<class>_1min` and `<class>_1h` the rollups.
+    """
     from store.sql import SqlError, ask
 
+    loaded = load_site(site)
     try:
-        answer = ask(load_site(site).data, statement)
+        answer = ask(loaded.data, statement, plant=loaded.plant)
         if as_csv:
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(answer.columns)

@@ -1,8 +1,8 @@
 """The embedded store's writer killed a hundred times with twenty reading processes beside it; prints what was found.
 
-Run: `python tests/benchmarks/store_kills.py [--kills 100] [--readers 20] [--at-most-s S]`. The kills fall into ingest, sealing and
-compaction: the writer seals every other batch and compacts every third sealing. Each value tells the number of its
-batch, so a lost, doubled or torn one shows. A short form is tests/integration/test_store_kills.py.
+Run: `python tests/benchmarks/store_kills.py [--kills 100] [--readers 20] [--at-most-s S]`. The kills fall into ingest,
+sealing and compaction: the writer seals every other batch and compacts every third sealing. Each value is the number of
+its batch, so a lost, doubled or torn one shows. A short form is tests/integration/test_store_kills.py.
 """
 
 import argparse

@@ -11,6 +11,7 @@ import pytest
 
 from plant.clock import PlantClock
 from plant.errors import ConfigError, Unavailable
+from plant.signals import Aggregation
 from store.embedded.care import back_up, counts, examine, restore
 from store.embedded.reader import open_reader
 from store.embedded.writer import EmbeddedWriter
@@ -125,12 +126,28 @@ def test_counts_tell_rows_bytes_and_span_of_each_class(filled: EmbeddedWriter, f
 
 
 def test_sql_sees_hot_and_sealed_rows_once_with_the_newest_value(filled: EmbeddedWriter, folder: Path) -> None:
-    answer = ask(folder, "SELECT machine, count(*), max(good_parts), min(temperature_c) FROM press GROUP BY machine")
+    answer = ask(
+        folder, "SELECT machine, count(*), max(good_parts), min(temperature_c) FROM press GROUP BY machine", plant=PLANT
+    )
     assert list(answer.rows) == [("L1-press", 601, 8_299.0, -1.0)]
-    (latest,) = ask(folder, "SELECT temperature_c, good_parts FROM press ORDER BY time DESC LIMIT 1 OFFSET 1").rows
+    (latest,) = ask(
+        folder, "SELECT temperature_c, good_parts FROM press ORDER BY time DESC LIMIT 1 OFFSET 1", plant=PLANT
+    ).rows
     assert latest == (-1.0, 8_299.0)
-    assert list(ask(folder, "SELECT count(*) FROM press_rows").rows) == [(602,)]
-    assert list(ask(folder, "SELECT pressure_bar FROM oven").rows) == [(1.5,)]
+    assert list(ask(folder, "SELECT count(*) FROM press_rows", plant=PLANT).rows) == [(602,)]
+    assert list(ask(folder, "SELECT pressure_bar FROM oven", plant=PLANT).rows) == [(1.5,)]
+
+
+def test_sql_tells_how_long_each_state_held_as_read_does_and_shows_rollups(
+    filled: EmbeddedWriter, folder: Path
+) -> None:
+    filled.compact()
+    frame = {"start": at(-3_600), "end": at(20_000), "step": timedelta(hours=24)}
+    window = filled.read(["L1-press"], **frame, aggregation=Aggregation.DURATION)["L1-press"]
+    rows = ask(folder, "SELECT state, sum(seconds) FROM press_states GROUP BY state", plant=PLANT).rows
+    assert dict(rows) == {word: sum(seconds) for word, seconds in window.durations["state"].items()}
+    ((count, least),) = ask(folder, 'SELECT sum("temperature_c.n"), min(time) FROM press_1h', plant=PLANT).rows
+    assert (count, least.hour) == (600, 22)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +165,7 @@ def test_sql_sees_hot_and_sealed_rows_once_with_the_newest_value(filled: Embedde
 )
 def test_sql_refuses_whatever_is_no_reading_of_the_store(filled: EmbeddedWriter, folder: Path, statement: str) -> None:
     with pytest.raises(SqlError):
-        list(ask(folder, statement).rows)
+        list(ask(folder, statement, plant=PLANT).rows)
 
 
 @pytest.mark.parametrize("kind", list(Format))
