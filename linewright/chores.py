@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -18,10 +19,9 @@ import msgspec
 from ingest.spool import Answer, Request, Spool, Task
 from linewright.quarantine import Outcome, ingest_lives
 from linewright.settings.site import Site
-from linewright.wiring import Keeper
+from linewright.wiring import Keeper, open_keeper
 from plant.errors import ConfigError, Unavailable
 from store.embedded.care import removed
-from store.embedded.writer import open_writer
 from store.importing import FILTER, ImportMapping, importing, load_mapping
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def carry_out(site: Site, order: Order, *, wait_s: float, show: Callable[[str], 
     settings = site.store
     if order.work is Work.IMPORT:
         settings = settings.model_copy(update={"seal_span_s": 1e12})  # by size only: history spans years
-    with closing(open_writer(site.data, plant=site.plant, clock=site.clock, settings=settings)) as writer:
+    with closing(open_keeper(replace(site, store=settings))) as writer:
         last = ""
         for last in steps(site, writer, order, batch_rows=OWN_ROWS):
             show(last)
