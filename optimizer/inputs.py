@@ -144,7 +144,9 @@ def _fields(old: Any, new: Any) -> Iterable[tuple[str, str]]:
     for field in fields(old):
         was, has = getattr(old, field.name), getattr(new, field.name)
         if was != has:
-            yield field.name, f"{field.name.replace('_', ' ')} {_shown(has)} instead of {_shown(was)}"
+            words = field.name.replace("_", " ")
+            said = "changed" if isinstance(has, tuple) else f"{_shown(has)} instead of {_shown(was)}"
+            yield field.name, f"{words} {said}"
 
 
 def _shown(value: object) -> str:
@@ -152,7 +154,7 @@ def _shown(value: object) -> str:
         return f"{value:g}"
     if isinstance(value, datetime):
         return f"{value:%a %d %b %H:%M %Z}"
-    return f"{len(value)} entries changed" if isinstance(value, tuple) else str(value)
+    return str(value)
 
 
 def _local(facts: PlanningFacts, at: datetime) -> str:

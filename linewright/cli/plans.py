@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from linewright.cli import plan_questions
+from linewright.cli import plan_questions, plan_trials
 from linewright.cli.site import SiteOption, load_site
 from plant.plans import SolveStatus
 
 app = typer.Typer(no_args_is_help=True)
 plan_questions.register(app)
+plan_trials.register(app)
 
 
 @app.command()
