@@ -95,11 +95,8 @@ def _birth(
 ) -> Contents:
     told, names, given = plan.told, {}, []
     for metric in message.metrics:
-        try:
-            name = metric.name
-        except UnicodeDecodeError:
-            continue  # refused where its value is read
-        if name and len(name) <= _MAX_NAME:
+        name = metric.name
+        if isinstance(name, str) and name and len(name) <= _MAX_NAME:
             target = target_of(name, metric.datatype, told=told, find=plan.find)
             names[name] = target
             if metric.HasField("alias"):
@@ -200,9 +197,8 @@ def _readings(
     unknown: dict[str, None] = {}
     sent_at = _instant(message, "timestamp")
     for metric in message.metrics:
-        try:
-            name = metric.name
-        except UnicodeDecodeError:
+        name = metric.name
+        if isinstance(name, bytes):  # as Protocol Buffers give text that is not UTF-8
             refusals.append((RejectionReason.WRONG_TYPE, f"a metric of {what} has a name that is not UTF-8"))
             continue
         target = names.get(name) if name else aliases.get(metric.alias)
@@ -251,9 +247,8 @@ def _value(metric: Any, target: Target) -> Value | Refusal:
     assert field is not None
     raw: Any
     if target.plain and metric.HasField(target.plain) and not metric.is_null:
-        try:
-            raw = getattr(metric, target.plain)
-        except UnicodeDecodeError:
+        raw = getattr(metric, target.plain)
+        if isinstance(raw, bytes):
             return RejectionReason.WRONG_TYPE, f"{target.name} is text that is not UTF-8"
         if type(raw) is float and not field.text and math.isfinite(value := raw * field.factor + field.offset):
             return value
@@ -308,12 +303,9 @@ def _no_signal(names: Mapping[str, Target], contents: Contents) -> MessageFault 
 def _birth_number(message: Any) -> int | None:
     """`bdSeq` of a birth or death."""
     for metric in message.metrics:
-        try:
-            if metric.name == BIRTH_NUMBER:
-                number: int = metric.long_value if metric.HasField("long_value") else metric.int_value
-                return number
-        except UnicodeDecodeError:
-            continue
+        if metric.name == BIRTH_NUMBER:
+            number: int = metric.long_value if metric.HasField("long_value") else metric.int_value
+            return number
     return None
 
 

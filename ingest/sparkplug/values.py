@@ -70,9 +70,8 @@ def metric_value(metric: Any, datatype: int) -> MetricValue | Refusal:
     field = metric.WhichOneof("value")
     if metric.is_null or field is None:
         return None
-    try:
-        raw = getattr(metric, field)
-    except UnicodeDecodeError:
+    raw = getattr(metric, field)
+    if field == "string_value" and isinstance(raw, bytes):  # as Protocol Buffers give it
         return RejectionReason.WRONG_TYPE, "the value is text that is not UTF-8"
     if datatype in _STRUCTURES or field in ("dataset_value", "template_value"):
         kind = _STRUCTURES.get(DataType(datatype) if datatype in _STRUCTURES else DataType.TEMPLATE, "")

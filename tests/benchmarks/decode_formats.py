@@ -17,6 +17,7 @@ from ingest_cases import PLANT
 
 from ingest.decode.formats import contents_of
 from ingest.settings import MappingSettings
+from ingest.sparkplug.payload import DataType, Payload
 from ingest.topics import Route, compile_router
 
 ROUNDS, REPEATS = 5, 4_000
@@ -56,12 +57,38 @@ CASES: tuple[Case, ...] = (
         {"format": "opcua", "topic": "data/{machine}"},
     ),
 )
+SPARKPLUG = {
+    "format": "sparkplug",
+    "topic": "spBv1.0/acme/#",
+    "machine": "{node}-{device}",
+}
+
+
+def sparkplug(*, count: int, born: bool) -> bytes:
+    """So many metrics of a device: its birth, or data by alias."""
+    message = Payload(timestamp=START_MS)
+    kinds = (DataType.FLOAT, DataType.DOUBLE, DataType.INT32, DataType.STRING)
+    fields = ("float_value", "double_value", "int_value", "string_value")
+    for index in range(count):
+        kind = index % 4
+        metric = message.metrics.add(alias=kind + 1, timestamp=START_MS + index // 4)
+        setattr(metric, fields[kind], list(FIELDS.values())[kind])
+        if born:
+            metric.name, metric.datatype = list(FIELDS)[kind], kinds[kind]
+    written: bytes = message.SerializeToString()
+    return written
 
 
 def row(name: str, topic: str, body: object, mapping: dict[str, Any]) -> str:
     """One line of the table."""
-    payload = (body if isinstance(body, str) else json.dumps(body)).encode()
-    way = compile_router([MappingSettings.model_validate(mapping)], plant=PLANT).route(topic)
+    payload = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
+    router = compile_router([MappingSettings.model_validate(mapping)], plant=PLANT)
+    for before, told in BIRTHS if mapping.get("format") == "sparkplug" else ():
+        birth = router.route(before)
+        assert isinstance(birth, Route)
+        assert birth.plan is not None
+        contents_of(told, plan=birth.plan, machine="")
+    way = router.route(topic)
     assert isinstance(way, Route)
     assert way.plan is not None
     contents = contents_of(payload, plan=way.plan, machine=way.machine)
@@ -76,11 +103,23 @@ def row(name: str, topic: str, body: object, mapping: dict[str, Any]) -> str:
     return f"| {name} | {len(payload)} | {samples} | {best_s * 1e6:.1f} | {best_s * 1e6 / samples:.2f} |"
 
 
+BIRTHS = (
+    ("spBv1.0/acme/NBIRTH/L1", Payload(timestamp=START_MS).SerializeToString()),
+    ("spBv1.0/acme/DBIRTH/L1/press", sparkplug(count=4, born=True)),
+)
+
+
 def main() -> None:
     """Print the table."""
     print("| format | bytes | samples | µs per message | µs per sample |")
     print("|---|---|---|---|---|")
-    for case in CASES:
+    data = "spBv1.0/acme/DDATA/L1/press"
+    further: tuple[Case, ...] = (
+        ("Sparkplug B, 4 metrics by alias", data, sparkplug(count=4, born=False), SPARKPLUG),
+        ("Sparkplug B, 50 metrics by alias", data, sparkplug(count=50, born=False), SPARKPLUG),
+        ("Sparkplug B, birth of 4", BIRTHS[1][0], BIRTHS[1][1], SPARKPLUG),
+    )
+    for case in (*CASES, *further):
         print(row(*case), flush=True)
 
 

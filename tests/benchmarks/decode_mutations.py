@@ -63,7 +63,7 @@ def main() -> None:
         "| format | messages | stored | stored in part | rejected | said nothing | rows | µs each, made and read | MB |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
-    for seed, prefix in enumerate(("json", "uns", "line", "opcua")):
+    for seed, prefix in enumerate(("json", "uns", "line", "opcua", "sparkplug")):
         print(run(prefix, count=count, seed=seed), flush=True)
 
 
