@@ -1,10 +1,12 @@
 """Command: what a message costs on its whole way and how soon it is durable; prints the table of the documentation.
 
 Usage: python tests/benchmarks/ingest_cost.py [REPEATS] [MESSAGES]
+       python tests/benchmarks/ingest_cost.py --memory [MINUTES] [MESSAGES_PER_S]
 
 Each subject reads the same load from a real Mosquitto with deploy/mosquitto.conf; the ingestors decode, commit to the
 embedded store with ledger and quarantine, and acknowledge. CPU is user + system time of the subscriber's process, from
-its connection until all is durable and acknowledged. Subjects alternate; figures are medians.
+when some messages have warmed it up until all is durable and acknowledged. Subjects alternate; figures are medians.
+With --memory one ingestor runs for so long and its resident memory is printed each minute.
 """
 
 import json
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -39,11 +42,17 @@ from plant.signals import Batch, Receipt
 from store.embedded.writer import open_writer
 
 LIMIT_S: Final = 120.0
-"""No single run takes longer."""
+"""No single run takes longer, but for that of --memory."""
+WARM_UP: Final = 2_000
+"""Messages before an ingestor's cost counts: the first of each kind loads libraries and fills caches."""
+WITH_DELAYS: Final = 200_000
+"""Delays are kept of runs with no more messages, so that they do not count as the ingestor's memory."""
 
 
-def ingest(port: int, folder: Path, *, count: int, fields: int, options: dict[str, Any]) -> dict[str, Any]:
-    """Be the ingestor of one run, in a process of its own: says `connected`, then what it cost."""
+def ingest(
+    port: int, folder: Path, *, count: int, fields: int, options: dict[str, Any], limit_s: float = 0.0
+) -> dict[str, Any]:
+    """Be the ingestor of one run, in a process of its own: says `connected`, then `warm`, then what it cost."""
     plant, clock, stop = plant_of(fields), PlantClock(), threading.Event()
     options = {"mappings": (MAPPING,), **options}
     broker = BrokerSettings(port=port, **options.pop("broker", {}))
@@ -51,29 +60,36 @@ def ingest(port: int, folder: Path, *, count: int, fields: int, options: dict[st
     delays: list[Any] = []
     settled = commits = 0
     began = (0.0, 0.0)
+    everything = WARM_UP + count
     with closing(open_writer(folder, plant=plant, clock=clock)) as writer:
 
         def keep(batch: Batch) -> Receipt:
-            nonlocal settled, commits
+            nonlocal settled, commits, began
             receipt = writer.write(batch)
-            now_us = time.time_ns() // 1_000
-            delays.extend(now_us - table["observed_at"].to_numpy() for table in batch.tables.values())
+            warm = settled >= WARM_UP
             settled += receipt.stored
-            commits += 1
-            if settled >= count:
+            if warm:
+                commits += 1
+                if count <= WITH_DELAYS:
+                    now_us = time.time_ns() // 1_000
+                    delays.extend(now_us - table["observed_at"].to_numpy() for table in batch.tables.values())
+            elif settled >= WARM_UP:
+                began = (cpu_s(), time.perf_counter())
+                print("warm", flush=True)
+            if settled >= everything:
                 stop.set()
             return receipt
 
         run = writer.begin_run(ledger_filters(settings.mappings, plant=plant))
         ingestor = Ingestor(settings, broker=broker, plant=plant, sink=keep, clock=clock, run=run)
-        threading.Timer(LIMIT_S, stop.set).start()
+        watchdog = threading.Timer(max(LIMIT_S, 2 * limit_s), stop.set)
+        watchdog.daemon = True
+        watchdog.start()
 
         def announce() -> None:
-            nonlocal began
             while not ingestor.state["connected"]:
                 time.sleep(0.01)
             time.sleep(0.2)
-            began = (cpu_s(), time.perf_counter())
             print("connected", flush=True)
 
         threading.Thread(target=announce).start()
@@ -81,8 +97,8 @@ def ingest(port: int, folder: Path, *, count: int, fields: int, options: dict[st
         spent, took_s = cpu_s() - began[0], time.perf_counter() - began[1]
         writer.end_run(run)
         (line, _) = writer.ledger()
-        exact = line.received == line.stored == count and line.samples_stored == count * fields
-    every = np.concatenate(delays) / 1_000
+        exact = line.received == line.stored == everything and line.samples_stored == everything * fields
+    every = np.concatenate(delays) / 1_000 if delays else np.array([np.nan])
     return {
         "cpu_s_per_million": spent / count * 1e6,
         "per_s": count / took_s,
@@ -98,19 +114,59 @@ def measure_ingestor(
     port: int, *, count: int, fields: int, rate_per_s: float, options: dict[str, Any]
 ) -> dict[str, Any]:
     """One run of the whole way."""
+    with ingestor(port, count=count, fields=fields, options=options) as process:
+        publish_apart(port, count, fields=fields, rate_per_s=rate_per_s)
+        return told(process)
+
+
+def measure_memory(*, minutes: float, rate_per_s: float) -> None:
+    """Print the resident memory of an ingestor each minute, and the last as a share of that after two."""
+    count, found = round(minutes * 60 * rate_per_s), list[float]()
+    limit_s = minutes * 60 + LIMIT_S
+    with broker() as port, ingestor(port, count=count, fields=6, options={}, limit_s=limit_s) as process:
+        load = publisher(port, count, fields=6, rate_per_s=rate_per_s)
+        load.start()
+        watched = psutil.Process(process.pid)
+        while load.is_alive():
+            found.append(watched.memory_info().rss / 2**20)
+            print(f"{len(found) - 1} min: {found[-1]:.1f} MB", flush=True)
+            load.join(60.0)
+        result = told(process)
+    after = found[min(2, len(found) - 1)]
+    print(
+        f"{result['per_s']:,.0f} messages/s for {minutes:g} min, {result['cpu_s_per_million']:.1f} CPU s per million; "
+        f"{after:.1f} MB after 2 min, {found[-1]:.1f} MB at the end ({found[-1] / after:.3f} times), "
+        f"{result['memory_mb']:.1f} MB at most; ledger exact: {'yes' if result['exact'] else 'NO'}"
+    )
+
+
+@contextmanager
+def ingestor(
+    port: int, *, count: int, fields: int, options: dict[str, Any], limit_s: float = 0.0
+) -> Iterator["subprocess.Popen[str]"]:
+    """An ingestor in a process of its own, connected and warm, that ends after so many messages."""
     folder = Path(tempfile.mkdtemp(prefix="ingest-cost-"))
-    task = json.dumps({"port": port, "folder": str(folder), "count": count, "fields": fields, "options": options})
-    process = subprocess.Popen([sys.executable, __file__, "--ingest", task], stdout=subprocess.PIPE, text=True)
+    task = {"port": port, "folder": str(folder), "count": count, "fields": fields, "options": options}
+    command = [sys.executable, __file__, "--ingest", json.dumps({**task, "limit_s": limit_s})]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         if process.stdout.readline() != "connected\n":
             raise RuntimeError("the ingestor did not connect")
-        publish_apart(port, count, fields=fields, rate_per_s=rate_per_s)
-        found: dict[str, Any] = json.loads(process.stdout.readline())
-        return found
+        publish_apart(port, WARM_UP, fields=fields, rate_per_s=0.0)
+        if process.stdout.readline() != "warm\n":
+            raise RuntimeError("the ingestor did not keep the first messages")
+        yield process
     finally:
         process.wait(LIMIT_S)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def told(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    """What an ingestor says of its run."""
+    assert process.stdout is not None
+    found: dict[str, Any] = json.loads(process.stdout.readline())
+    return found
 
 
 def measure_mosquitto_sub(port: int, *, count: int, fields: int, rate_per_s: float) -> dict[str, Any]:
@@ -129,14 +185,19 @@ def measure_mosquitto_sub(port: int, *, count: int, fields: int, rate_per_s: flo
 
 def publish_apart(port: int, count: int, *, fields: int, rate_per_s: float) -> None:
     """Publish from a process of its own."""
-    worker = multiprocessing.get_context("spawn").Process(
-        target=publish, args=(port, count), kwargs={"fields": fields, "rate_per_s": rate_per_s}
-    )
+    worker = publisher(port, count, fields=fields, rate_per_s=rate_per_s)
     worker.start()
     worker.join(LIMIT_S)
     if worker.is_alive():
         worker.kill()
         raise TimeoutError(f"the load was not published within {LIMIT_S} s")
+
+
+def publisher(port: int, count: int, *, fields: int, rate_per_s: float) -> Any:
+    """A process that publishes the load once it is started."""
+    return multiprocessing.get_context("spawn").Process(
+        target=publish, args=(port, count), kwargs={"fields": fields, "rate_per_s": rate_per_s}
+    )
 
 
 @contextmanager
@@ -179,10 +240,10 @@ def run_one(subject: str, *, count: int, fields: int, rate_per_s: float) -> dict
 def measure_all(repeats: int, messages: int) -> list[str]:
     """All loads and subjects, alternating; the lines of the table."""
     loads = [
-        ("saturated", {"fields": 6, "rate_per_s": 0.0}, {"fast": messages, "paho": messages // 3}),
-        ("5,000/s", {"fields": 6, "rate_per_s": 5_000.0}, {"fast": messages // 4, "paho": messages // 4}),
-        ("1,000/s", {"fields": 6, "rate_per_s": 1_000.0}, {"fast": messages // 16, "paho": messages // 16}),
-        ("saturated, 50 metrics", {"fields": 50, "rate_per_s": 0.0}, {"fast": messages // 4, "paho": messages // 10}),
+        ("saturated", {"fields": 6, "rate_per_s": 0.0}, {"fast": messages, "paho": messages // 4}),
+        ("5,000/s", {"fields": 6, "rate_per_s": 5_000.0}, {"fast": messages // 4, "paho": messages // 8}),
+        ("1,000/s", {"fields": 6, "rate_per_s": 1_000.0}, {"fast": messages // 16, "paho": messages // 32}),
+        ("saturated, 50 metrics", {"fields": 50, "rate_per_s": 0.0}, {"fast": messages // 5, "paho": messages // 16}),
     ]
     lines = [
         "| load | subscriber | CPU s per million messages | messages/s | p50 ms | p99 ms | memory MB | ledger exact |",
@@ -214,7 +275,12 @@ if __name__ == "__main__":
         task = json.loads(sys.argv[-1])
         print(json.dumps(ingest(task.pop("port"), Path(task.pop("folder")), **task)), flush=True)
         os._exit(0)
+    if sys.argv[1:2] == ["--memory"]:
+        given = [float(each) for each in sys.argv[2:]]
+        minutes, rate = (*given, *(30.0, 4_000.0)[len(given) :])
+        measure_memory(minutes=minutes, rate_per_s=rate)
+        sys.exit(0)
     numbers = [int(each) for each in sys.argv[1:]]
-    repeats, messages = (*numbers, *(3, 60_000)[len(numbers) :])
+    repeats, messages = (*numbers, *(3, 160_000)[len(numbers) :])
     table = measure_all(repeats, messages)
     print("\n".join(table))
