@@ -105,10 +105,9 @@ def as_table(outcomes: tuple[Outcome, ...], *, currency: str) -> str:
         known = each.least is not None and each.most is not None and each is not outcomes[0]
         proved = f"{each.least:+,.0f} and {each.most:+,.0f}" if known else ""
         gap = "" if each.gap is None else f"{each.gap:.2%}"
-        lines.append(
-            f"{each.name[:28]:<28} {each.cost:12,.0f} {more:>10} {proved:>22} {gap:>7} {len(each.late):>5} "
-            f"{each.late_units:8,.0f} {each.energy_kwh:9,.0f} {each.peak_kw:6,.0f} {each.co2_kg:8,.0f}  {', '.join(each.maintenance) or 'none'}"
-        )
+        row = f"{each.name[:28]:<28} {each.cost:12,.0f} {more:>10} {proved:>22} {gap:>7} {len(each.late):>5} "
+        row += f"{each.late_units:8,.0f} {each.energy_kwh:9,.0f} {each.peak_kw:6,.0f} {each.co2_kg:8,.0f}"
+        lines.append(f"{row}  {', '.join(each.maintenance) or 'none'}")
     for each in outcomes[1:]:
         lines.append(f"{each.name}:")
         lines += [f"  {sentence}" for sentence in each.changes] or ["  nothing that a plan reads is otherwise"]
