@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from plant.errors import Unavailable
+
 if TYPE_CHECKING:
     from linewright.settings.site import Site
 
@@ -23,3 +25,17 @@ def load_site(folder: Path | None) -> "Site":
     from linewright.wiring import open_site
 
     return open_site((folder or Path()).absolute(), environ=os.environ)
+
+
+def load_folder_site(folder: Path | None) -> "Site":
+    """As `load_site`, for what works on readings in the folder. Raises Unavailable where they are kept elsewhere."""
+    from linewright.settings.shell import StoreKind
+
+    loaded = load_site(folder)
+    if loaded.keeps is not StoreKind.EMBEDDED:
+        assert loaded.influx is not None
+        raise Unavailable(
+            f"The readings of this site are in InfluxDB at {loaded.influx.address} (store.kind), and no files of "
+            "Linewright's. Use that server's own tools; `linewright export` works on both."
+        )
+    return loaded

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linewright.cli.site import SiteOption, load_site
+from linewright.cli.site import SiteOption, load_folder_site, load_site
 from plant.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def verify(site: SiteOption = None) -> None:
     from store.embedded.care import examine
     from store.embedded.writer import open_writer
 
-    loaded = load_site(site)
+    loaded = load_folder_site(site)
     found = list(examine(loaded.data))
     damages = [damage for damage in found if damage is not None]
     for damage in damages:
@@ -64,7 +64,7 @@ def compact(site: SiteOption = None) -> None:
     """Seal and compact everything now; ingest must be stopped (it does this by itself while it runs)."""
     from store.embedded.writer import open_writer
 
-    loaded = load_site(site)
+    loaded = load_folder_site(site)
     with closing(open_writer(loaded.data, plant=loaded.plant, clock=loaded.clock, settings=loaded.store)) as writer:
         typer.echo(f"{writer.compact()} segments.")
 
@@ -96,7 +96,7 @@ def retain(site: SiteOption = None, wait_s: Wait = 60.0) -> None:
     """Let go now of what is older than [store] raw_days, minute_days, hour_years and revisions_days allow."""
     from linewright.chores import Order, Work, carry_out
 
-    loaded = load_site(site)
+    loaded = load_folder_site(site)
     typer.echo(_kept_words(loaded.store))
     outcome = carry_out(loaded, Order(work=Work.RETAIN), wait_s=wait_s, show=_overwrite)
     _conclude(outcome.sentence, done=outcome.done)
@@ -166,7 +166,7 @@ def sql(
     """
     from store.sql import SqlError, ask
 
-    loaded = load_site(site)
+    loaded = load_folder_site(site)
     try:
         answer = ask(loaded.data, statement, plant=loaded.plant)
         if as_csv:

@@ -91,7 +91,8 @@ class InfluxServer:
         from influxdb_client.rest import ApiException
 
         try:
-            return str(self._client.version() or "")
+            found = str(self._client.version() or "")
+            return "" if found == "unknown" else found
         except ApiException as error:  # it answers, and knows no /ping
             if error.status in (401, 403):
                 raise Unavailable(f"{self._settings.address} answered {error.status}. {ADVICE[401]}") from error

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 from influx_servers import Influx1, VictoriaMetrics
+from typer.testing import CliRunner
 
 from ingest.simulator.publish import read_counts
+from linewright.cli.app import app
+from linewright.service import roles_of
 from linewright.settings.site import load
+from linewright.settings.template import write_template
 from linewright.wiring import open_records, open_site, open_store
 from plant.clock import PlantClock
 from plant.errors import ConfigError, Unavailable
@@ -133,6 +137,35 @@ def test_site_without_a_section_for_the_server_is_refused(tmp_path: Path, free_p
     made = Instance(tmp_path / "site", broker_port=free_port)
     with pytest.raises(ConfigError, match=r"add \[influx\] with url, org, bucket and token_file"):
         load(made.folder / "linewright.toml", {"LINEWRIGHT_STORE__KIND": "influxdb"})
+
+
+def test_commands_on_a_site_in_influxdb_answer_or_say_why_not(influx: Influx1, tmp_path: Path) -> None:
+    write_template(tmp_path)
+    environ = {"LINEWRIGHT_STORE__KIND": "influxdb", "LINEWRIGHT_INFLUX__URL": influx.url}
+    site = open_site(tmp_path, environ=environ)
+    assert "mirror" not in roles_of(site)
+    file = tmp_path / "history.csv"
+    lines = [f"L1-press,2023-11-15T00:00:{second:02}Z,{second}.5" for second in range(40)]
+    file.write_text("\n".join(["machine,observed_at,power_kw", *lines, ""]))
+
+    def told(*words: str) -> tuple[int, str]:
+        run = CliRunner().invoke(app, [*words, "--site", str(tmp_path)], env=environ)
+        return run.exit_code, run.output + str(run.exception or "")
+
+    assert told("import", str(file))[1].endswith("40 samples new, 0 were there.\n")
+    assert told("import", str(file))[1].endswith("0 samples new, 40 were there.\n")
+    out = tmp_path / "out.csv"
+    span = ("--start", "2023-11-14", "--end", "2023-11-16")
+    assert (
+        told("export", "--machines", "L1-press", "--signals", "power_kw", *span, "--format", "csv", "-o", str(out))[0]
+        == 0
+    )
+    assert len(out.read_text().splitlines()) == 41
+    assert "40 readings of L1-press are deleted" in told("store", "delete", "--machines", "L1-press", *span, "--yes")[1]
+    for words in (("sql", "SELECT 1"), ("store", "verify"), ("store", "compact"), ("store", "retain")):
+        code, text = told(*words)
+        assert code != 0
+        assert "The readings of this site are in InfluxDB at" in text, words
 
 
 def test_server_without_influxql_is_refused_in_words(require_real: Callable[[str], Path], tmp_path: Path) -> None:
