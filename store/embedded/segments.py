@@ -5,7 +5,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -205,6 +205,8 @@ class SegmentFile:
 
     def abandon(self) -> None:
         """Leave nothing behind."""
+        with suppress(pa.ArrowException, OSError):  # closed first: else it would write its end later, as garbage
+            self._writer.close()
         self._sink.close()
         self._path.unlink(missing_ok=True)
 

@@ -214,3 +214,34 @@ def test_read_refuses_durations_of_what_is_no_state(store: TimeSeriesStore) -> N
             step=timedelta(minutes=1),
             aggregation={"current_a": Aggregation.DURATION},
         )
+
+
+def test_one_sample_is_a_store_like_any_other(store: TimeSeriesStore) -> None:
+    store.write(batch(row("L1-press", 0, temperature_c=1.0)))
+    frame = {"start": at(0), "end": at(0.000001)}
+    assert store.read(["L1-press"], **frame)["L1-press"].values["temperature_c"].tolist() == [1.0]
+    assert len(store.read(["L1-press"], start=at(-1), end=at(0))["L1-press"]) == 0, "the end is excluded"
+    for how in (Aggregation.LAST, Aggregation.MEAN, Aggregation.MIN, Aggregation.MAX, Aggregation.SUM):
+        window = store.read(["L1-press"], **frame, step=timedelta(days=1), aggregation=how)["L1-press"]
+        assert window.values["temperature_c"].tolist() == [1.0]
+    assert [value.value for value in store.last_values()] == [1.0]
+
+
+def test_read_keeps_ranges_half_open_when_stepped(store: TimeSeriesStore) -> None:
+    store.write(batch(*series("L1-press", 30)))
+    window = store.read(
+        ["L1-press"], start=at(10), end=at(20), step=timedelta(seconds=10), aggregation=Aggregation.SUM
+    )["L1-press"]
+    assert window.values["temperature_c"].tolist() == [sum(range(10, 20))]
+
+
+def test_read_takes_the_revised_value_into_every_aggregation(store: TimeSeriesStore) -> None:
+    store.write(batch(*series("L1-press", 10)))
+    store.write(batch(row("L1-press", 9, temperature_c=100.0, received=60), received=11))
+    frame = {"start": at(0), "end": at(10), "step": timedelta(seconds=10)}
+    hows = {Aggregation.LAST: 100.0, Aggregation.MAX: 100.0, Aggregation.SUM: 136.0, Aggregation.MEAN: 13.6}
+    for how, expected in hows.items():
+        window = store.read(["L1-press"], **frame, aggregation=how)["L1-press"]
+        assert window.values["temperature_c"].tolist() == [pytest.approx(expected)]
+    before = store.read(["L1-press"], **frame, aggregation=Aggregation.MAX, as_of=at(30))["L1-press"]
+    assert before.values["temperature_c"].tolist() == [9.0]
