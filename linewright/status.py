@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from analytics.versions import versions
 from linewright.account import imbalances
+from linewright.edge_nodes import edge_lines
 from linewright.lifecycle import SILENT_AFTER_S
 from linewright.service import roles_of
 from linewright.settings.site import Site
@@ -127,7 +128,8 @@ def as_text(status: StatusDocument) -> str:
     lines = ["All is well." if status.well else "Not all is well:", *(f"  - {problem}" for problem in status.problems)]
     for role in status.roles:
         lines.append(f"{role.name:<9} {_role_line(role)}")
-        lines += [f"{'':<9} {_link_line(link)}" for link in _links(role) if role.running]
+        for link in _links(role) if role.running else ():
+            lines += [f"{'':<9} {line}" for line in (_link_line(link), *edge_lines(link))]
     m = status.messages
     lines.append(
         f"messages  {m.received} received = {m.stored} stored + {m.duplicate} duplicate "
