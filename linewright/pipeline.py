@@ -17,6 +17,7 @@ from ingest.sparkplug.links import connections
 from ingest.topics import compile_router
 from linewright.receiving import spool_of
 from linewright.settings.site import Site
+from optimizer.control import CONTROL, Control
 from plant.alerts import Alert
 from plant.assets import MachineClass, SignalRole
 from plant.plans import Plan
@@ -130,9 +131,11 @@ def alert(
     return decide(risks, policy=site.alarms, open_alerts=open_alerts, pending=pending, now=now, plant=site.plant)
 
 
-def propose(facts: "PlanningFacts", *, number: str, created_at: datetime, reason: str) -> Plan:
+def propose(
+    facts: "PlanningFacts", *, number: str, created_at: datetime, reason: str, control: Control = CONTROL
+) -> Plan:
     """Step 5: the plan that earns the most under the plant's limits, with its certificate."""
     from optimizer.problem import build_problem
     from optimizer.solve import solve
 
-    return solve(build_problem(facts), number=number, created_at=created_at, reason=reason)
+    return solve(build_problem(facts), number=number, created_at=created_at, reason=reason, control=control)

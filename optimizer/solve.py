@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.assemble import assemble, empty_plan
 from optimizer.certify import certify
+from optimizer.control import CONTROL, Control
 from optimizer.explain import headline
 from optimizer.problem import PlanningProblem
 from plant.plans import Plan, SolveStatus
@@ -28,7 +29,9 @@ SAVING_GAP = 0.02
 """Relative gap of that comparison; its bound, not its incumbent, makes the saving [0..1]."""
 
 
-def solve(problem: PlanningProblem, *, number: str, created_at: datetime, reason: str) -> Plan:
+def solve(
+    problem: PlanningProblem, *, number: str, created_at: datetime, reason: str, control: Control = CONTROL
+) -> Plan:
     """The best plan found within the policy's time limit, checked; or a status and why there is none.
 
     Args:
@@ -36,6 +39,7 @@ def solve(problem: PlanningProblem, *, number: str, created_at: datetime, reason
         number: The plan's stable identifier.
         created_at: Plant time.
         reason: Why the plan is made, e.g. `hourly`.
+        control: Threads, seed, what the limit counts, who follows the search and who may end it.
     """
     from optimizer.highs import Outcome
     from optimizer.infeasible import explain_infeasible
@@ -45,7 +49,7 @@ def solve(problem: PlanningProblem, *, number: str, created_at: datetime, reason
     policy = problem.facts.policy
     if problem.unmakeable:
         return explain_infeasible(problem, empty)
-    found = search(problem, time_limit_s=policy.time_limit_s)
+    found = search(problem, time_limit_s=policy.time_limit_s, control=control)
     if isinstance(found, Outcome):
         if found is Outcome.INFEASIBLE:
             return explain_infeasible(problem, empty)
@@ -55,7 +59,7 @@ def solve(problem: PlanningProblem, *, number: str, created_at: datetime, reason
         return replace(empty, headline=sentence)
     plan = publish(problem, found, empty)
     if plan.status in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE):
-        without = _without_maintenance(problem, plan)
+        without = _without_maintenance(problem, plan, control)
         saving, at_least = without if without is not None else (None, False)
         plan = replace(plan, saving=saving, headline=headline(problem.facts, plan, saving, at_least=at_least))
     return plan
@@ -85,7 +89,7 @@ def publish(problem: PlanningProblem, found: "Found", empty: Plan) -> Plan:
     return replace(plan, certificate=certificate, status=SolveStatus.OPTIMAL if is_proved else SolveStatus.FEASIBLE)
 
 
-def _without_maintenance(problem: PlanningProblem, plan: Plan) -> tuple[float, bool] | None:
+def _without_maintenance(problem: PlanningProblem, plan: Plan, control: Control) -> tuple[float, bool] | None:
     """What the plan saves against the best one without its proposed maintenance, and whether it is a lower limit.
 
     None where nothing is proposed by choice, or where doing without breaks a limit.
@@ -100,7 +104,8 @@ def _without_maintenance(problem: PlanningProblem, plan: Plan) -> tuple[float, b
         return None
     limit_s = max(problem.facts.policy.time_limit_s * SAVING_TIME_SHARE, 1.0)
     gap = max(problem.facts.policy.gap, SAVING_GAP)
-    other = search(problem, time_limit_s=limit_s, gap=gap, without=proposed)
+    quiet = replace(control, report=CONTROL.report)
+    other = search(problem, time_limit_s=limit_s, gap=gap, without=proposed, control=quiet)
     if isinstance(other, Outcome) or other.bound is None:
         return None
     least = other.bound - certificate.recomputed_objective

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,8 @@ import typer
 
 from linewright.cli import plan_questions, plan_trials
 from linewright.cli.site import SiteOption, load_site
+from linewright.plan_progress import Follow, follower, kept_on_interrupt
+from optimizer.control import SEED, Control, Measure
 from plant.plans import SolveStatus
 
 app = typer.Typer(no_args_is_help=True)
@@ -53,9 +56,18 @@ def solve(
         float | None, typer.Option(help="CPU time of the search [s]; default: the file's.", min=0.1)
     ] = None,
     gap: Annotated[float | None, typer.Option(help="Relative gap that is good enough; default: the file's.")] = None,
+    threads: Annotated[int, typer.Option(help="Threads of the solver.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="Of the solver's random choices.", min=0)] = SEED,
+    repeatable: Annotated[
+        bool, typer.Option("--repeatable", help="Count the limit in work: equal runs give equal plans. One thread.")
+    ] = False,
+    follow: Annotated[Follow, typer.Option(help="Tell on the error output how the search stands.")] = Follow.QUIET,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of FILE and end.")] = False,
 ) -> None:
-    """Plan from a file, without any site; nothing is kept. Exit code 1 where there is no plan."""
+    """Plan from a file, without any site; nothing is kept. Ctrl-C ends the search with the best plan so far.
+
+    Exit code 1 where there is no plan.
+    """
     import msgspec
 
     from linewright.pipeline import propose
@@ -70,7 +82,20 @@ def solve(
     policy = facts.policy
     limit_s = policy.time_limit_s if time_limit is None else time_limit
     facts = replace(facts, policy=replace(policy, time_limit_s=limit_s, gap=policy.gap if gap is None else gap))
-    plan = propose(facts, number=file.stem, created_at=facts.start, reason=f"on demand, from {file.name}")
+    if repeatable and threads > 1:
+        raise typer.BadParameter("--repeatable takes one thread; leave out --threads.")
+    with kept_on_interrupt() as is_cancelled:
+        control = Control(
+            threads=threads,
+            seed=seed,
+            measure=Measure.WORK if repeatable else Measure.CPU,
+            report=follower(follow, sys.stderr),
+            is_cancelled=is_cancelled,
+        )
+        reason = f"on demand, from {file.name}"
+        plan = propose(facts, number=file.stem, created_at=facts.start, reason=reason, control=control)
+    if follow is Follow.LINE:
+        typer.echo(err=True)
     typer.echo(msgspec.json.encode(plan).decode() if as_json else as_text(plan, plant=facts.plant))
     if plan.status not in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE):
         raise typer.Exit(1)
