@@ -211,9 +211,8 @@ def _increase(window: Window, signal: Signal | None, *, maximum_per_h: float | N
     values = window.values.get(signal.name) if signal else None
     if signal is None or values is None:
         return np.zeros(len(window))
-    return counter_increase(
-        values, observed_at=window.observed_at, maximum_per_h=maximum_per_h, rollover=signal.valid_max
-    )
+    maximum = signal.max_per_h if signal.max_per_h is not None else maximum_per_h
+    return counter_increase(values, observed_at=window.observed_at, maximum_per_h=maximum, rollover=signal.valid_max)
 
 
 def _energy(window: Window, machine_class: MachineClass, in_range: NDArray[np.bool_]) -> float:

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from ingest.batching import Batcher
 from ingest.client import Backoff, span
+from ingest.counters import CounterWatch
 from ingest.figures import Figures
 from ingest.intake import Intake
 from ingest.link import Link, Token
@@ -154,6 +155,7 @@ class Ingestor:
         self._sink_away_since: float | None = None
         self._sink_trouble = ""
         self._figures = Figures()
+        self._counters = CounterWatch(plant)
         self._committed_at_us: int | None = None
         self._arrived_at = 0.0
         self._kept_at = -1e9
@@ -304,7 +306,7 @@ class Ingestor:
         """Keep, then acknowledge. An absent store leaves the batch held, to be offered again."""
         try:
             if self._held is None:
-                self._held = _Held(self._intake.take(), self._link.take_tokens(), self._opened_at)
+                self._held = _Held(self._counters.mark(self._intake.take()), self._link.take_tokens(), self._opened_at)
             began_at = time.monotonic()
             self._sink(self._held.batch)
         except Unavailable as error:

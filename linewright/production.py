@@ -98,7 +98,12 @@ def _good_by_product(
     if good is None or not len(window):
         return {}
     fastest = OVERSPEED * max(rates.values()) if rates else None
-    increase = counter_increase(good, observed_at=window.observed_at, maximum_per_h=fastest)
+    increase = counter_increase(
+        good,
+        observed_at=window.observed_at,
+        maximum_per_h=good_signal.max_per_h if good_signal.max_per_h is not None else fastest,
+        rollover=good_signal.valid_max,
+    )
     products = window.states.get(product_signal.name) if product_signal else None
     made: dict[str, float] = {}
     current = next(iter(rates)) if len(rates) == 1 else ""

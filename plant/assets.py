@@ -84,6 +84,8 @@ class Signal:
     """Least plausible value [canonical unit]; values below are flagged, never changed."""
     valid_max: float | None = None
     """Greatest plausible value [canonical unit]."""
+    max_per_h: float | None = None
+    """Of a counter: the greatest growth the machine is capable of [canonical unit per h]; more is flagged as a jump."""
     period: timedelta = timedelta(seconds=60)
     """Expected time between readings; three missing ones are a gap."""
 

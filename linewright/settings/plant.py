@@ -67,6 +67,12 @@ class SignalPart(Part):
     role: SignalRole = Field(default=SignalRole.CONDITION, description="What it means to the product.")
     valid_min: float | None = Field(default=None, description="Least plausible value [canonical unit].")
     valid_max: float | None = Field(default=None, description="Greatest plausible value [canonical unit].")
+    max_per_h: float | None = Field(
+        default=None,
+        gt=0,
+        description="Of a counter: the greatest growth the machine is capable of [canonical unit per h]; more is "
+        "flagged and counts as none. Energy counters are bounded by valid_max of the power signal.",
+    )
     period_s: float = Field(default=60.0, gt=0, le=31_536_000, description="Expected time between readings [s].")
     field: str = Field(default="", description="Path in the message, where it is not the signal's name.")
 
@@ -81,6 +87,8 @@ class SignalPart(Part):
             raise ValueError(f"unit {self.unit!r} does not measure {self.quantity.name.lower()}; use one of {fitting}")
         if self.valid_min is not None and self.valid_max is not None and self.valid_min >= self.valid_max:
             raise ValueError(f"valid_min ({self.valid_min:g}) must be below valid_max ({self.valid_max:g})")
+        if self.max_per_h is not None and self.kind is not SignalKind.COUNTER:
+            raise ValueError("max_per_h is the growth of a counter; remove it, or set kind = 'counter'")
         if (self.quantity is Quantity.STATE) != (self.kind in (SignalKind.STATE, SignalKind.EVENT)):
             raise ValueError("quantity 'state' goes with kind 'state' or 'event', and only with them")
         return self
@@ -94,6 +102,7 @@ class SignalPart(Part):
             role=self.role,
             valid_min=self.valid_min,
             valid_max=self.valid_max,
+            max_per_h=self.max_per_h,
             period=timedelta(seconds=self.period_s),
         )
 
