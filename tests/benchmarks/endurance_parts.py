@@ -96,7 +96,7 @@ class _Sender:
         time.sleep(0.1)
 
 
-def publish(port: int, rate_per_s: float) -> None:
+def publish(port: int, rate_per_s: float, progress: Path) -> None:
     """Publish distinct readings at a rate until SIGTERM; then says how many the broker has confirmed.
 
     Where the machine cannot hold the rate, or the broker is away, it does not make up for it.
@@ -114,6 +114,7 @@ def publish(port: int, rate_per_s: float) -> None:
         last = now
         sender.send(range(sent, sent + more))
         sent += more
+        progress.write_text(str(sent))
     seconds = time.monotonic() - began
     deadline = time.monotonic() + PATIENT_S
     while sender.confirmed < sent and time.monotonic() < deadline:
@@ -126,8 +127,8 @@ def publish(port: int, rate_per_s: float) -> None:
 class Publishing:
     """The publisher's process."""
 
-    def __init__(self, port: int, rate_per_s: float) -> None:
-        command = [sys.executable, str(Path(__file__)), str(port), str(rate_per_s)]
+    def __init__(self, port: int, rate_per_s: float, *, progress: Path) -> None:
+        command = [sys.executable, str(Path(__file__)), str(port), str(rate_per_s), str(progress)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "publishing\n"
@@ -266,6 +267,12 @@ def settled(folder: Path) -> int:
     return sum(line.stored for line in ledger_of(folder))
 
 
+def caught_up(folder: Path, progress: Path, *, within: int) -> bool:
+    """Whether no more than so many messages wait."""
+    told = progress.read_text() if progress.exists() else ""
+    return settled(folder) >= int(told or 0) - within
+
+
 def lost_and_doubled(folder: Path, published: int) -> tuple[int, int]:
     """Readings of the publisher that are not in the store, and readings that are there more than once."""
     with contextlib.closing(open_reader(folder, plant=PLANT)) as reader:
@@ -279,4 +286,4 @@ def lost_and_doubled(folder: Path, published: int) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    publish(int(sys.argv[1]), float(sys.argv[2]))
+    publish(int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3]))

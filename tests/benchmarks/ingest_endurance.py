@@ -22,6 +22,7 @@ from endurance_parts import (
     Cable,
     Ingesting,
     Publishing,
+    caught_up,
     fill,
     ledger_of,
     lost_and_doubled,
@@ -80,7 +81,7 @@ def run_part(
     cable = Cable(broker.port)
     site = site or folder / "site"
     ingesting = Ingesting(cable.port, site)
-    publishing = Publishing(broker.port, rate_per_s)
+    publishing = Publishing(broker.port, rate_per_s, progress=folder / "progress")
     try:
         disturb(broker, ingesting, cable, site)
         published, seconds = publishing.end()
@@ -111,11 +112,15 @@ def run_part(
 
 
 def kills(count: int, chance: random.Random, *, rate_per_s: float) -> Outcome:
-    """`kill -9` of the ingestor at random instants."""
+    """`kill -9` of the ingestor at random instants; each time it has caught up before, so that no queue grows on."""
 
-    def disturb(_broker: Mosquitto, ingesting: Ingesting, _cable: Cable, _site: Path) -> None:
+    def disturb(broker: Mosquitto, ingesting: Ingesting, _cable: Cable, site: Path) -> None:
         for _ in range(count):
-            time.sleep(chance.uniform(0.05, 2.0))
+            deadline = time.monotonic() + CATCH_UP_S
+            while not caught_up(site, broker.folder / "progress", within=round(rate_per_s)):
+                assert time.monotonic() < deadline, "ingest does not catch up"
+                time.sleep(0.1)
+            time.sleep(chance.uniform(0.0, 1.0))
             ingesting.kill()
             ingesting.start()
 
