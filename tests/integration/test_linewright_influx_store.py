@@ -1,4 +1,4 @@
-"""The whole product with its readings in a real InfluxDB (1.6 behind a proxy), which is killed meanwhile."""
+"""Readings in a real InfluxDB (1.6 behind a proxy): refusals, kills, and what commands say of such a site."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -10,12 +10,11 @@ import pytest
 from influx_servers import Influx1, VictoriaMetrics
 from typer.testing import CliRunner
 
-from ingest.simulator.publish import read_counts
 from linewright.cli.app import app
 from linewright.service import roles_of
 from linewright.settings.site import load
 from linewright.settings.template import write_template
-from linewright.wiring import open_records, open_site, open_store
+from linewright.wiring import open_site
 from plant.clock import PlantClock
 from plant.errors import ConfigError, Unavailable
 from store.influx.reader import InfluxReader
@@ -23,7 +22,7 @@ from store.influx.settings import InfluxSettings
 from store.influx.writer import InfluxWriter
 from store.settings import StoreSettings
 from tests.contract.batches import PLANT, at, batch, row, series
-from tests.integration.test_linewright_service import Instance, wait_until
+from tests.integration.test_linewright_service import Instance
 
 pytestmark = [pytest.mark.influx, pytest.mark.timeout(300)]
 
@@ -36,47 +35,6 @@ def influx(require_real: Callable[[str], Path], tmp_path: Path) -> Iterator[Infl
     yield server
     server.stop()
     server.close()
-
-
-@pytest.fixture
-def instance(influx: Influx1, tmp_path: Path, free_port: int) -> Iterator[Instance]:
-    """An instance of the template with its own broker and a simulated plant, whose readings are kept in InfluxDB."""
-    made = Instance(tmp_path / "site", broker_port=free_port)
-    made.environment |= {
-        "LINEWRIGHT_BROKER__EMBEDDED": "true",
-        "LINEWRIGHT_STORE__KIND": "influxdb",
-        "LINEWRIGHT_INFLUX__URL": influx.url,
-        "LINEWRIGHT_INFLUX__TOKEN": "let me in",
-        "LINEWRIGHT_INFLUX__RETENTION_DAYS": "30",
-    }
-    made.site = open_site(made.folder, environ=made.environment)
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        made.process.send_signal(signal.SIGTERM)
-        made.process.communicate(timeout=120)
-
-
-def test_instance_runs_whole_on_influxdb_and_loses_nothing_in_a_kill(influx: Influx1, instance: Instance) -> None:
-    instance.start()
-    with closing(open_records(instance.site)) as records:
-        wait_until(lambda: len(records.risks()) > 0 and records.newest_plan() is not None, limit_s=150)
-        influx.stop(signal.SIGKILL)
-        influx.start()
-        assessed = max(risk.assessed_at for risk in records.risks())
-        wait_until(lambda: max(risk.assessed_at for risk in records.risks()) > assessed, limit_s=60)
-    assert "in order" in instance.stop()
-    published = read_counts(instance.site.data / "run" / "simulator-counts.json")
-    with closing(open_store(instance.site)) as store:
-        (line,) = (each for each in store.ledger() if each.filter.endswith("/telemetry"))
-    assert (line.stored, line.samples_stored) == (published.messages, published.samples)
-    assert (line.in_flight, line.quarantined) == (0, 0)
-    rows = influx.rows("plant", "SELECT count(linewright_quality) FROM /^[a-z]+$/")
-    assert sum(int(each[1]) for each in rows) == published.messages
-    kept = influx.rows("plant", 'SHOW RETENTION POLICIES ON "plant"')
-    assert kept[0][1] == "720h0m0s"
-    assert not list((instance.site.data / "segments").glob("*/*.parquet"))
-    for log in (instance.site.data / "run").glob("*.log"):
-        assert "let me in" not in log.read_text()
 
 
 def writer(folder: Path, server: Influx1) -> InfluxWriter:

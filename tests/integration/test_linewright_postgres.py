@@ -1,10 +1,9 @@
-"""The whole product with its records in a real PostgreSQL, which crashes and comes back meanwhile."""
+"""Records in a real PostgreSQL: how it is reached, refused, left and found again."""
 
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,60 +12,15 @@ import pytest
 from postgres_server import PASSWORD, Postgres
 from pydantic import SecretStr
 
-from linewright.doctor import check_records
-from linewright.findings import Level
 from linewright.settings.site import load
-from linewright.wiring import open_records, open_site
 from plant.errors import ConfigError, Unavailable
 from plant.work_orders import WorkOrder
 from store.books.settings import RecordsSettings
 from store.records import Records
-from tests.integration.test_linewright_service import Instance, wait_until
+from tests.integration.test_linewright_service import Instance
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]
-
-
-@pytest.fixture
-def instance(postgres: Postgres, tmp_path: Path, free_port: int) -> Iterator[Instance]:
-    """An instance of the template with its own broker and a simulated plant; its records are in PostgreSQL."""
-    made = Instance(tmp_path / "site", broker_port=free_port)
-    made.environment |= {
-        "LINEWRIGHT_BROKER__EMBEDDED": "true",
-        "LINEWRIGHT_RECORDS__URL": postgres.database(),
-        "LINEWRIGHT_RECORDS__PASSWORD": PASSWORD,
-    }
-    made.site = open_site(made.folder, environ=made.environment)
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        made.process.send_signal(signal.SIGTERM)
-        made.process.communicate(timeout=120)
-
-
-def test_instance_runs_whole_on_postgres_and_outlives_its_crash(postgres: Postgres, instance: Instance) -> None:
-    instance.start()
-    with closing(open_records(instance.site)) as records:
-        wait_until(lambda: len(records.risks()) > 0 and records.newest_plan() is not None, limit_s=150)
-        (found,) = check_records(instance.site)
-        assert found.level is Level.OK
-        postgres.stop(signal.SIGQUIT)
-        with pytest.raises(Unavailable, match="Does PostgreSQL run there"):
-            records.risks()
-        (found,) = check_records(instance.site)
-        assert found.level is Level.FAULT
-        before = instance.pid_of("work")
-        postgres.start()
-        beats = {beat.role: beat.at for beat in records.roles()}
-        wait_until(lambda: all(beat.at > beats[beat.role] for beat in records.roles()), limit_s=60)
-        assessed = max(risk.assessed_at for risk in records.risks())
-        wait_until(lambda: max(risk.assessed_at for risk in records.risks()) > assessed, limit_s=60)
-        assert instance.pid_of("work") == before, "a role did not outlive it"
-    assert "in order" in instance.stop()
-    assert not (instance.site.data / "records.db").exists()
-    database = str(instance.site.records.url)
-    assert postgres.rows(database, "SELECT count(*) > 0 FROM risks") == [(True,)]
-    for log in (instance.site.data / "run").glob("*.log"):
-        assert PASSWORD not in log.read_text()
 
 
 def test_postgres_that_is_away_at_the_start_is_told_in_a_sentence(tmp_path: Path, free_port: int) -> None:
@@ -137,3 +91,17 @@ def test_writers_of_postgres_wait_for_each_other_and_lose_nothing(postgres: Post
     assert len(opened[0].work_orders(limit=1000)) == 120
     for records in opened:
         records.close()
+
+
+def test_connections_from_before_a_crash_are_not_used_again(postgres: Postgres) -> None:
+    settings = RecordsSettings(url=postgres.database(), password=SecretStr(PASSWORD))
+    with closing(Records(settings.address(Path()))) as records:
+        records.note("banner", {"text": "kept"})
+        version = records.version()
+        postgres.stop(signal.SIGQUIT)
+        with pytest.raises(Unavailable, match="Does PostgreSQL run there"):
+            records.noted("banner")
+        postgres.start()
+        assert records.noted("banner") == {"text": "kept"}
+        records.note("banner", {"text": "new"})
+        assert records.version() > version
