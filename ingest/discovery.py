@@ -9,6 +9,7 @@ from typing import Final
 
 from ingest.settings import MessageFormat, TimeUnit
 from ingest.shapes import SeenField, Shape, shape_of
+from ingest.sparkplug.proposal import Born, born_groups
 from ingest.survey import SeenTopic
 from plant.assets import Plant, SignalKind
 
@@ -56,9 +57,16 @@ def propose(topics: Mapping[str, SeenTopic], *, plant: Plant, mapped: Collection
     """
     groups: dict[tuple[object, ...], _Group] = {}
     unreadable: list[str] = []
+    of_edge_nodes = {topic: seen.samples for topic, seen in sorted(topics.items()) if topic.startswith("spBv1.0/")}
+    born = born_groups(of_edge_nodes, known=plant.machine_index)
+    for of_group in born:
+        if of_group.fields:
+            groups[of_group.template,] = _born(of_group, topics, plant)
     for topic, seen in sorted(topics.items()):
+        if topic in of_edge_nodes:
+            continue
         shape = shape_of(seen.samples)
-        if shape is None or topic.startswith("spBv1.0/"):
+        if shape is None:
             unreadable.append(topic)
             continue
         group = _placed(topic, shape, plant)
@@ -72,10 +80,34 @@ def propose(topics: Mapping[str, SeenTopic], *, plant: Plant, mapped: Collection
     parts = [
         _addition(group, plant) if group.template in mapped else _mapping(group, plant) for group in groups.values()
     ]
+    parts += [_unborn(of_group) for of_group in born if of_group.unborn]
     parts += [
         f"# {_comment(topic)}: messages in a format that is not known; they stay in quarantine." for topic in unreadable
     ]
     return "\n\n".join(parts) + "\n" if parts else ""
+
+
+def _born(each: Born, topics: Mapping[str, SeenTopic], plant: Plant) -> _Group:
+    """What the births of a Sparkplug group describe."""
+    return _Group(
+        template=each.template,
+        machine=each.machine,
+        shape=Shape(format=MessageFormat.SPARKPLUG),
+        topics=each.topics,
+        messages=sum(topics[topic].messages for topic in each.topics),
+        fields=each.fields,
+        classes={plant.machine_index[machine].machine_class for machine in each.machines},
+        strangers=each.strangers,
+    )
+
+
+def _unborn(group: Born) -> str:
+    """What to do about edge nodes that sent data and no birth."""
+    names = ", ".join(_comment(node) for node in sorted(group.unborn)[:20])
+    return (
+        f"# {_comment(group.template)}: no birth was heard of {names}; it would tell the names.\n"
+        "# Have it sent (`Node Control/Rebirth`) while discover listens, or map the group: ingest then asks by itself."
+    )
 
 
 def _placed(topic: str, shape: Shape, plant: Plant) -> _Group:
