@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from plant.signals import Batch
-from store.embedded.columns import packed, unpacked
+from store.embedded.columns import packed, together, unpacked
 from store.settings import StoreSettings
 
 
@@ -81,13 +82,25 @@ def body_of(rows: Any, batch: Batch) -> bytes:
     return packed(rows.append_column("filter", filters))
 
 
-def insert_batch(connection: sqlite3.Connection, batch: Batch, *, machine_class: str, rows: Any, body: bytes) -> None:
-    """Add the rows of one class."""
+def hot_rows(connection: sqlite3.Connection, numbers: Sequence[int]) -> Any | None:
+    """The rows of some batches, one after the other; None where one is gone."""
+    tables = []
+    for number in numbers:
+        if (found := connection.execute("SELECT body FROM batches WHERE id = ?", (number,)).fetchone()) is None:
+            return None
+        tables.append(unpacked(found[0]))
+    return together(tables)
+
+
+def insert_batch(connection: sqlite3.Connection, batch: Batch, *, machine_class: str, rows: Any, body: bytes) -> int:
+    """Add the rows of one class; returns their number."""
     low, high = span(rows)
-    connection.execute(
+    cursor = connection.execute(
         "INSERT INTO batches (class, run, filters, row_count, start_us, end_us, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (machine_class, batch.run, json.dumps(batch.filters), len(rows), low, high, body),
     )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
 
 
 def span(rows: Any) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """Which samples have just been stored, so that a second delivery is recognised at once."""
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -31,29 +31,46 @@ class Comparison:
     """Newest values of each key that more than one row speaks of."""
 
 
+Fetch = Callable[[Sequence[int]], Any]
+"""Gives the rows of some batches of the hot part, one after the other; None where one is gone."""
+
+
 class _Index(NamedTuple):
     """Hashed keys of a table, sorted, and the row of each."""
 
     hashes: NDArray[np.int64]
-    rows: NDArray[np.intp]
+    rows: NDArray[np.int32]
 
 
 @dataclass(kw_only=True, slots=True)
 class _Part:
     """Rows that were added together: instants and values, and an index once somebody asks."""
 
-    table: Any
+    table: Any | None
+    """None: it is not held here and fetched when needed."""
+    row_count: int
     start_us: int
     end_us: int
     """The newest instant, included."""
+    batches: tuple[int, ...]
+    """Numbers of its batches in the hot part; none: it cannot be fetched from there."""
     index: _Index | None = None
 
-    def find(self, hashes: NDArray[np.int64]) -> dict[int, int]:
+    def rows(self, fetch: Fetch) -> Any | None:
+        """The table; None where it is gone."""
+        if self.table is not None:
+            return self.table
+        found = fetch(self.batches)
+        return None if found is None else _kept(found)
+
+    def find(self, hashes: NDArray[np.int64], fetch: Fetch) -> dict[int, int]:
         """Of some hashed keys those that are here, with their newest row."""
         if self.index is None:
-            own = _hashes(self.table)
+            if (table := self.rows(fetch)) is None:
+                return {}
+            own = _hashes(table)
             rows = np.argsort(own, kind="stable")
-            self.index = _Index(own[rows], rows)
+            self.index = _Index(own[rows], rows.astype(np.int32))
         places = np.searchsorted(self.index.hashes, hashes, side="right") - 1
         hits = np.flatnonzero((places >= 0) & (self.index.hashes[places] == hashes))
         return dict(zip(hashes[hits].tolist(), self.index.rows[places[hits]].tolist(), strict=True))
@@ -64,13 +81,14 @@ class RecentKeys:
 
     Nearly all rows are newer than what their machine reported before, and are known to be new without a look. For a
     late one the parts that cover its time are searched by hashed key. A hit is looked up in its table before it counts,
-    so that two keys of one hash are never confused; the second of such a pair is recognised at sealing only. Bounded by
-    the hot part (`seal_rows`, `seal_span_s`, `seal_bytes`) plus `window_rows`, to the whole of the sealing in which the
-    window begins.
+    so that two keys of one hash are never confused; the second of such a pair is recognised at sealing only. Only the
+    newest `window_rows` rows, to the whole tables in which they are, are held in memory; what is older and not sealed
+    is fetched where a late row asks for it.
     """
 
-    def __init__(self, *, window_rows: int) -> None:
+    def __init__(self, *, window_rows: int, fetch: Fetch = lambda _: None) -> None:
         self._window_rows = window_rows
+        self._fetch = fetch
         self._newest: dict[str, int] = {}
         self._merged: dict[Key, Values] = {}
         self._parts: deque[_Part] = deque()
@@ -93,13 +111,17 @@ class RecentKeys:
         times = Counter(hashes[usable].tolist()) if doubled else Counter[int]()
         rows = zip(np.flatnonzero(usable).tolist(), hashes[usable].tolist(), strict=True)
         suspects = [row for row, key in rows if key in found or times[key] > 1]
-        return self._judged(table, suspects, _values(found))
+        return self._judged(table, suspects, self._values(found))
 
-    def add(self, table: Any, merged: dict[Key, Values]) -> None:
-        """Remember rows that have been committed, with the merged values of the comparison they passed."""
-        without_time = timeless(table)
-        if without_time.any():
-            table = table.filter(pa.array(~without_time)).combine_chunks()
+    def add(self, table: Any, merged: dict[Key, Values], *, batch: int | None = None) -> None:
+        """Remember rows that have been committed.
+
+        Args:
+            table: All rows of the batch.
+            merged: From the comparison they passed.
+            batch: Its number in the hot part; None: it cannot be fetched from there.
+        """
+        table = _kept(table)
         if len(table) == 0:
             return
         codes, names = machine_codes(table)
@@ -109,8 +131,15 @@ class RecentKeys:
         for name, at_us in zip(names, newest.tolist(), strict=True):
             if at_us > self._newest.get(name, NEVER):
                 self._newest[name] = at_us
-        kept = table.select(["machine", "observed_at", *signals_in(table)])
-        self._parts.append(_Part(table=kept, start_us=int(observed.min()), end_us=int(observed.max())))
+        self._parts.append(
+            _Part(
+                table=table,
+                row_count=len(table),
+                start_us=int(observed.min()),
+                end_us=int(observed.max()),
+                batches=() if batch is None else (batch,),
+            )
+        )
         self._merged.update(merged)
         self._loose_parts += 1
         if self._loose_parts == LOOSE_TABLES:
@@ -120,10 +149,14 @@ class RecentKeys:
         """All rows known so far are sealed now; forget the oldest as long as the window stays full."""
         self._join_loose()
         self._sealed_parts = len(self._parts)
-        held, before = sum(len(part.table) for part in self._parts), len(self._parts)
-        while self._sealed_parts and held - len(self._parts[0].table) >= self._window_rows:
-            held -= len(self._parts.popleft().table)
+        held, before = sum(part.row_count for part in self._parts), len(self._parts)
+        while self._sealed_parts and (
+            self._parts[0].table is None or held - self._parts[0].row_count >= self._window_rows
+        ):
+            held -= self._parts.popleft().row_count
             self._sealed_parts -= 1
+        for part in self._parts:
+            part.batches = ()
         if len(self._parts) < before:
             self._forget_merged()
 
@@ -134,7 +167,7 @@ class RecentKeys:
             start_us, end_us = int(observed.min()), int(observed.max())
             for part in self._parts:  # a newer part overrules an older one
                 if part.start_us <= end_us and start_us <= part.end_us:
-                    found |= {key: (part, row) for key, row in part.find(hashes).items()}
+                    found |= {key: (part, row) for key, row in part.find(hashes, self._fetch).items()}
         return found
 
     def _judged(self, table: Any, suspects: list[int], known_rows: dict[Key, Values]) -> Comparison:
@@ -152,14 +185,37 @@ class RecentKeys:
             result.merged[key] = known | new
         return result
 
+    def _values(self, found: dict[int, tuple[_Part, int]]) -> dict[Key, Values]:
+        """What some rows hold, by the key they really have."""
+        return {
+            key: values
+            for part, rows in _by_part(found)
+            if (table := part.rows(self._fetch)) is not None
+            for key, values in _held(table, rows)
+        }
+
     def _join_loose(self) -> None:
-        """Make one part of those added last."""
+        """Make one part of those added last, and let go of the tables that are older than the window."""
         if self._loose_parts > 1:
             loose = [self._parts.pop() for _ in range(self._loose_parts)][::-1]
-            start_us, end_us = min(part.start_us for part in loose), max(part.end_us for part in loose)
-            table = together([part.table for part in loose])
-            self._parts.append(_Part(table=table, start_us=start_us, end_us=end_us))
+            whole = together([part.table for part in loose])
+            self._parts.append(
+                _Part(
+                    table=whole,
+                    row_count=len(whole),
+                    start_us=min(part.start_us for part in loose),
+                    end_us=max(part.end_us for part in loose),
+                    batches=tuple(number for part in loose for number in part.batches)
+                    if all(part.batches for part in loose)
+                    else (),
+                )
+            )
         self._loose_parts = 0
+        held = 0
+        for part in reversed(self._parts):
+            if held >= self._window_rows and part.batches:
+                part.table = None
+            held += part.row_count
 
     def _forget_merged(self) -> None:
         """Merged values only of keys that are still remembered."""
@@ -171,9 +227,12 @@ class RecentKeys:
         }
 
 
-def _values(found: dict[int, tuple[_Part, int]]) -> dict[Key, Values]:
-    """What some rows hold, by the key they really have."""
-    return {key: values for part, rows in _by_part(found) for key, values in _held(part.table, rows)}
+def _kept(table: Any) -> Any:
+    """What is remembered of a table: rows with a device time, their keys and values."""
+    without_time = timeless(table)
+    if without_time.any():
+        table = table.filter(pa.array(~without_time)).combine_chunks()
+    return table.select(["machine", "observed_at", *signals_in(table)])
 
 
 def _by_part(found: dict[int, tuple[_Part, int]]) -> list[tuple[_Part, list[int]]]:

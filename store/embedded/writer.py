@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,14 @@ from plant.signals import Aggregation, Batch, LastValue, LedgerLine, Receipt, Wi
 from store.contract import Aggregations
 from store.embedded import ledger, quarantine, retention, sealing
 from store.embedded.care import set_all_aside, set_aside
-from store.embedded.columns import ORIGIN, ClassColumns, columns_of, incoming, reported, without
-from store.embedded.hot import HotPart, body_of, hot_batches, hot_part, insert_batch, span
-from store.embedded.keys import Comparison, RecentKeys
+from store.embedded.columns import ORIGIN, ClassColumns, columns_of
+from store.embedded.hot import HotPart, body_of, hot_batches, hot_part, hot_rows, insert_batch, span
+from store.embedded.keys import RecentKeys
 from store.embedded.last_values import LastValues
 from store.embedded.layout import open_hot, reaching, transaction
 from store.embedded.ledger import Outcome
 from store.embedded.lock import WriterLock
+from store.embedded.preparing import Prepared, prepare
 from store.embedded.quarantine import QuarantinedMessage
 from store.embedded.reader import EmbeddedReader
 from store.embedded.retention import Deletion, Removal
@@ -53,27 +53,13 @@ def open_writer(
     return EmbeddedWriter(folder, plant=plant, clock=clock, settings=settings or StoreSettings())
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Prepared:
-    """One table of a batch, compared with what was there."""
-
-    machine_class: str
-    rows: Any
-    """What is new or revised, with `filter` and `message`."""
-    comparison: Comparison
-    new: NDArray[np.int64]
-    """New samples of each message. (message,)"""
-    duplicate: NDArray[np.int64]
-    """(message,)"""
-
-
 class EmbeddedWriter:
     """The one writer of a folder; it also answers everything that a reader does. Safe to share between threads."""
 
     def __init__(self, folder: Path, *, plant: Plant, clock: PlantClock, settings: StoreSettings) -> None:
         self._folder, self._clock, self._settings = folder, clock, settings
         self._columns = {machine_class.name: columns_of(machine_class) for machine_class in plant.classes}
-        self._keys = {name: RecentKeys(window_rows=settings.window_rows) for name in self._columns}
+        self._keys = {name: self._no_keys() for name in self._columns}
         self._hot = {name: HotPart() for name in self._columns}
         self._last = LastValues(self._columns)
         self._class_of = {machine.name: machine.machine_class for machine in plant.machines}
@@ -98,7 +84,11 @@ class EmbeddedWriter:
     def write(self, batch: Batch) -> Receipt:
         """See `store.contract.TimeSeriesStore.write`; seals what is due afterwards."""
         with self._mutex:
-            parts = [self._prepare(batch, name, table) for name, table in batch.tables.items() if len(table)]
+            parts = [
+                prepare(batch, table, columns=self._class_columns(name), keys=self._keys[name])
+                for name, table in batch.tables.items()
+                if len(table)
+            ]
             none = np.zeros(batch.messages, dtype=np.int64)
             outcome = ledger.outcome_of(
                 batch, sum((part.new for part in parts), none), sum((part.duplicate for part in parts), none)
@@ -187,7 +177,7 @@ class EmbeddedWriter:
                     next(steps)
                 except StopIteration as done:
                     gone = int(done.value)
-                    self._keys[name] = RecentKeys(window_rows=self._settings.window_rows)
+                    self._keys[name] = self._no_keys()
             yield gone or 0
 
     def retain(self, older_than: datetime) -> int:
@@ -296,7 +286,7 @@ class EmbeddedWriter:
                 keys.seal()
             for batch in hot_batches(self._connection, name):
                 table = batch.table.drop_columns(list(ORIGIN))
-                keys.add(table, keys.compare(table).merged)
+                keys.add(table, keys.compare(table).merged, batch=batch.number)
                 self._last.update(name, table)
             self._hot[name] = hot_part(self._connection, name)
 
@@ -307,22 +297,6 @@ class EmbeddedWriter:
             except Damaged as damage:
                 set_aside(self._connection, self._folder, damage.segment, why=damage.why, wall_us=wall_us())
 
-    def _prepare(self, batch: Batch, name: str, table: Any) -> Prepared:
-        rows = incoming(table, self._class_columns(name))
-        comparison = self._keys[name].compare(rows)
-        message = rows["message"].to_numpy()
-        total = np.bincount(message, weights=reported(rows), minlength=batch.messages).astype(np.int64)
-        duplicate = np.zeros(batch.messages, dtype=np.int64)
-        for row, signals in comparison.duplicates.items():
-            duplicate[message[row]] += len(signals)
-        return Prepared(
-            machine_class=name,
-            rows=without(rows, comparison.duplicates),
-            comparison=comparison,
-            new=total - duplicate,
-            duplicate=duplicate,
-        )
-
     def _commit(self, batch: Batch, outcome: Outcome, parts: list[Prepared]) -> None:
         tables = [part.rows.drop_columns(["message"]) for part in parts]
         bodies = [body_of(part.rows, batch) for part in parts]
@@ -330,6 +304,7 @@ class EmbeddedWriter:
         fresh = list(zip(parts, tables, strict=True)) if due else []
         before = [self._last.update(part.machine_class, table) for part, table in fresh]
         quarantined_bytes = self._quarantined_bytes
+        numbers = []
         try:
             with transaction(self._connection):
                 if self._runs.get(batch.run) != batch.filters:
@@ -338,7 +313,8 @@ class EmbeddedWriter:
                     quarantined_bytes -= quarantine.release(self._connection, batch.released)
                 ledger.settle(self._connection, batch, outcome)
                 for part, body in zip(parts, bodies, strict=True):
-                    insert_batch(self._connection, batch, machine_class=part.machine_class, rows=part.rows, body=body)
+                    name, rows = part.machine_class, part.rows
+                    numbers.append(insert_batch(self._connection, batch, machine_class=name, rows=rows, body=body))
                 if batch.rejections:
                     quarantined_bytes = quarantine.trim(
                         self._connection,
@@ -356,13 +332,18 @@ class EmbeddedWriter:
         if due:
             self._last.persisted()
             self._persisted_s = time.monotonic()
-        for part, table, body in zip(parts, tables, bodies, strict=True):
+        for part, table, body, number in zip(parts, tables, bodies, numbers, strict=True):
             if not due:
                 self._last.note(part.machine_class, table)
-            self._keys[part.machine_class].add(table, part.comparison.merged)
+            self._keys[part.machine_class].add(table, part.comparison.merged, batch=number)
             low, high = span(table)
             hot = self._hot[part.machine_class]
             self._hot[part.machine_class] = hot.grown(rows=len(table), size=len(body), start_us=low, end_us=high)
+
+    def _no_keys(self) -> RecentKeys:
+        return RecentKeys(
+            window_rows=self._settings.window_rows, fetch=lambda numbers: hot_rows(self._connection, numbers)
+        )
 
     def _seal_due(self) -> None:
         """Seal the fullest class that is due, one per batch so that writing pauses briefly, and all that are too large.

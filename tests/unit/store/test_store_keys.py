@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store.embedded.columns import columns_of, incoming, without
+import store.embedded.keys
+from store.embedded.columns import columns_of, incoming, together, without
 from store.embedded.keys import RecentKeys
 from tests.contract.batches import PRESS, batch, row
 
@@ -20,11 +22,14 @@ def table_of(rows: list[tuple[str, int, float | None, float | None]]) -> Any:
     return incoming(some.tables["press"], COLUMNS)
 
 
+@pytest.mark.parametrize("held", ["in memory", "in the hot part"])
 @settings(max_examples=60, deadline=None)
 @given(batches=st.lists(one_batch, min_size=1, max_size=5))
-def test_compare_calls_duplicate_exactly_what_holds_already(batches: list[list[tuple[Any, ...]]]) -> None:
-    keys, truth = RecentKeys(window_rows=0), {}
-    for rows in batches:
+def test_compare_calls_duplicate_exactly_what_holds_already(held: str, batches: list[list[tuple[Any, ...]]]) -> None:
+    hot: list[Any] = []
+    keys = RecentKeys(window_rows=0, fetch=lambda numbers: together([hot[number] for number in numbers]))
+    truth: dict[tuple[str, int, str], float] = {}
+    for number, rows in enumerate(batches):
         table = table_of(rows)
         comparison = keys.compare(table)
         for index, (machine, second, temperature, current) in enumerate(rows):
@@ -36,7 +41,13 @@ def test_compare_calls_duplicate_exactly_what_holds_already(batches: list[list[t
                     expected.append(signal)
                 truth[machine, second, signal] = value
             assert comparison.duplicates.get(index, []) == expected
-        keys.add(without(table, comparison.duplicates), comparison.merged)
+        hot.append(without(table, comparison.duplicates))
+        if held == "in memory":
+            keys.add(hot[-1], comparison.merged)
+            continue
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store.embedded.keys, "LOOSE_TABLES", 1)
+            keys.add(hot[-1], comparison.merged, batch=number)
 
 
 def test_seal_forgets_the_oldest_beyond_the_window() -> None:
@@ -63,3 +74,19 @@ def test_hot_rows_are_never_forgotten() -> None:
     assert keys.compare(table).duplicates == {0: ["temperature_c"]}
     keys.seal()
     assert keys.compare(table).duplicates == {}
+
+
+def test_what_is_older_than_the_window_is_fetched_and_forgotten_where_it_is_gone() -> None:
+    hot: dict[int, Any] = {}
+    keys = RecentKeys(
+        window_rows=4, fetch=lambda numbers: together([hot[n] for n in numbers]) if hot.keys() >= set(numbers) else None
+    )
+    for second in range(40):
+        hot[second] = table_of([("L1-press", second, float(second), None)])
+        keys.add(hot[second], {}, batch=second)
+    again = [keys.compare(table).duplicates for table in hot.values()]
+    assert again == [{0: ["temperature_c"]}] * 40
+    keys.seal()
+    hot.clear()
+    late = [keys.compare(table_of([("L1-press", second, float(second), None)])).duplicates for second in (0, 39)]
+    assert late == [{}, {0: ["temperature_c"]}]
