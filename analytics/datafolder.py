@@ -3,13 +3,15 @@
 | file | columns | needed |
 |---|---|---|
 | `readings.csv`, `.csv.gz` or `.parquet` | `machine`, `cycle` or `observed_at`, a column of numbers per signal | yes |
-| `failures.csv` | `machine`, `failed_at`, optionally `mode` | to train |
+| `failures.csv` | `machine`, `failed_at`, optionally `mode` | to train the failure risk |
+| `labels.csv` | `machine`, the time or `row`, `label` | for point anomalies and rows without time |
 | `maintenance.csv` | `machine`, `maintained_at` | no |
 | `dataset.toml` | the fields of `DatasetSettings` | no |
 
 All times of a folder are written alike: as cycles, as numbers in the time unit, or as ISO 8601 (without offset: UTC).
 An empty cell is a missing reading. A reading at the moment of a failure belongs to the life that ended with it, one at
-the moment of a maintenance to the next life.
+the moment of a maintenance to the next life. Readings without a time, or with `row` for one, are rows of their own:
+nothing is learned from their order.
 """
 
 import tomllib
@@ -23,6 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from analytics.labels import LABELS, ROW, read_labels
 from analytics.lives import Life
 from plant.assets import MachineClass, Signal, SignalRole
 from plant.errors import ConfigError, Fault
@@ -68,6 +71,8 @@ class DatasetSettings(BaseModel):
     """Spans within which a failure is asked for [time unit]; left out: chosen from the lengths of the failed lives."""
     mtbf_h: float | None = Field(default=None, gt=0)
     """Mean time between failures as known beforehand [h]; left out: a running total over the folder itself."""
+    normal_rows: int | None = Field(default=None, gt=0)
+    """First readings of each machine that are known to be normal [row]; left out: as failures and labels tell."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -84,6 +89,17 @@ class Dataset:
     """By machine and time; together they hold every reading."""
     written: tuple[NDArray[np.object_], ...]
     """The time of each reading as the file has it, life by life. (time,)"""
+    labels: tuple[NDArray[np.float64], ...]
+    """0 normal, 1 anomalous, NaN unlabelled, life by life. (time,)"""
+    labelled: bool
+    """Whether there is a labels.csv."""
+    normal_rows: int | None
+    """As `dataset.toml` says [row]."""
+
+    @property
+    def in_time(self) -> bool:
+        """Whether readings follow one another; else each row stands alone."""
+        return self.time != ROW
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,6 +121,11 @@ def read_dataset(folder: Path) -> Dataset:
         raise _refused(folder, "no readings", f"one of {', '.join(READINGS)}")
     table = _table(path)
     time = next((name for name in TIMES if name in table.columns), "")
+    rows_alone = not time and ((folder / LABELS).is_file() or ROW in table.columns)
+    if rows_alone:
+        time = ROW
+        table = table if ROW in table.columns else table.assign(**{ROW: np.arange(1, len(table) + 1)})
+        table = table if MACHINE in table.columns else table.assign(**{MACHINE: known.name or "rows"})
     faults = []
     if MACHINE not in table.columns:
         faults.append(Fault(where=str(path), found=_names(table.columns), expected=f"a column `{MACHINE}`"))
@@ -112,14 +133,18 @@ def read_dataset(folder: Path) -> Dataset:
         faults.append(Fault(where=str(path), found=_names(table.columns), expected="a column `cycle` or `observed_at`"))
     if faults:
         raise ConfigError(tuple(faults))
-    signals = known.signals or tuple(str(name) for name in table.columns if name not in (MACHINE, *TIMES))
+    timing = (MACHINE, *TIMES, *([ROW] if rows_alone else []))
+    signals = known.signals or tuple(str(name) for name in table.columns if name not in timing)
     unit = known.time_unit or (TimeUnit.CYCLE if time == "cycle" else TimeUnit.HOUR)
     unit_h = known.cycle_h if unit is TimeUnit.CYCLE else UNIT_H[unit]
     _check_signals(table, signals, known.settings, path=path)
     machines = table[MACHINE].astype(str).to_numpy(dtype=object)
     at = _times(table[time], unit_h=unit_h, path=path)
     _check_keys(machines, at, path=path)
+    if rows_alone and (folder / "failures.csv").is_file():
+        raise _refused(path, "rows without a time", "a column `cycle` or `observed_at`, as there is a failures.csv")
     events = _events(folder, machines=set(machines.tolist()), time=time, unit_h=unit_h)
+    labels, labelled = _labels(folder, machines=machines, at=at, time=time, unit_h=unit_h)
     total = sum(float(np.ptp(at[machines == name])) for name in set(machines.tolist()))
     failures = sum(event.failed for mine in events.values() for event in mine)
     machine_class = MachineClass(
@@ -138,9 +163,19 @@ def read_dataset(folder: Path) -> Dataset:
     )
     values = table[list(signals)].to_numpy(dtype=np.float64)
     written = table[time].to_numpy(dtype=object)
-    lives, marks = _lives(machines, at, values, written, events=events, machine_class=machine_class, known=known)
+    if not np.isfinite(values).any():
+        raise _refused(path, f"{len(values)} rows without a number in {_names(signals)}", "readings")
+    lives, chosen = _lives(machines, at, values, events=events, machine_class=machine_class, known=known)
     return Dataset(
-        machine_class=machine_class, unit=unit, time=time, horizons=known.horizons, lives=lives, written=marks
+        machine_class=machine_class,
+        unit=unit,
+        time=time,
+        horizons=known.horizons,
+        lives=lives,
+        written=tuple(written[rows] for rows in chosen),
+        labels=tuple(labels[rows] for rows in chosen),
+        labelled=labelled,
+        normal_rows=known.normal_rows,
     )
 
 
@@ -236,18 +271,29 @@ def _events(folder: Path, *, machines: set[str], time: str, unit_h: float) -> di
     return {machine: sorted(mine, key=lambda event: event.at) for machine, mine in events.items()}
 
 
+def _labels(
+    folder: Path, *, machines: NDArray[np.object_], at: NDArray[np.float64], time: str, unit_h: float
+) -> tuple[NDArray[np.float64], bool]:
+    """Label of each reading, NaN without; and whether there is a file of them."""
+    path = folder / LABELS
+    if not path.is_file():
+        return np.full(len(at), np.nan), False
+    table = _table(path)
+    times = _times(table[time], unit_h=unit_h, path=path) if time in table.columns else None
+    return read_labels(path, table, machines=machines, at=at, time=time, label_times=times), True
+
+
 def _lives(
     machines: NDArray[np.object_],
     at: NDArray[np.float64],
     values: NDArray[np.float64],
-    written: NDArray[np.object_],
     *,
     events: dict[str, list[_Event]],
     machine_class: MachineClass,
     known: DatasetSettings,
-) -> tuple[tuple[Life, ...], tuple[NDArray[np.object_], ...]]:
-    """Cut each machine's readings where it failed or was maintained."""
-    lives, marks = [], []
+) -> tuple[tuple[Life, ...], list[NDArray[np.intp]]]:
+    """Cut each machine's readings where it failed or was maintained; also the file's rows of each life."""
+    lives, chosen = [], []
     names, which = np.unique(machines.astype(str), return_inverse=True)
     order = np.lexsort((at, which))
     bounds = np.searchsorted(which[order], np.arange(len(names) + 1))
@@ -278,8 +324,8 @@ def _lives(
                     unread_units=max(event.at - float(at[mine[-1]]), 0.0) if event is not None else 0.0,
                 )
             )
-            marks.append(written[mine])
-    return tuple(lives), tuple(marks)
+            chosen.append(mine)
+    return tuple(lives), chosen
 
 
 def _end_of(event: _Event, at: NDArray[np.float64]) -> int:

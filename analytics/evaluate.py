@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from analytics.lives import Life, truncated
 
@@ -56,6 +57,19 @@ def average_precision(probability: NDArray[np.float64], happened: NDArray[np.boo
     caught, shown = caught[last_of_tie], (np.arange(len(order)) + 1)[last_of_tie]
     gained = np.diff(np.concatenate([[0], caught]))
     return float((gained * caught / shown).sum() / positives)
+
+
+def roc_auc(score: NDArray[np.float64], happened: NDArray[np.bool_]) -> float:
+    """Chance that a row where it happened scores above one where it did not; ties count half. NaN without both kinds.
+
+    >>> roc_auc(np.array([0.9, 0.8, 0.1, 0.1]), np.array([True, False, True, False]))
+    0.625
+    """
+    positives, negatives = int(happened.sum()), int((~happened).sum())
+    if not positives or not negatives:
+        return float("nan")
+    rank = rankdata(score)
+    return float((rank[happened].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def brier(probability: NDArray[np.float64], happened: NDArray[np.bool_]) -> float:

@@ -1,18 +1,19 @@
 """Models on data folders, outside the live store: train, score, evaluate, explain."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from analytics.assess import HORIZONS_H, assess
 from analytics.datafolder import Dataset, read_dataset
+from analytics.heads import Heads, holds_model, learn_heads, read_heads, write_heads
+from analytics.labels_head import explain_label, judge_labels
 from analytics.model_settings import AgeInput, ModelSettings
-from analytics.registry import read_model, write_model
+from analytics.normality import judge_normality
+from analytics.normality_evidence import normality_evidence
 from analytics.scoring import as_learned, evaluate_dataset, score_dataset, usual_horizons
-from analytics.training import Model, NotTrained, train
-from analytics.versions import FACTS
 from plant.errors import ConfigError, Fault
 from plant.risks import Evidence
 
@@ -33,16 +34,23 @@ class FolderTraining:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Explained:
-    """Why a machine is at risk at its newest reading."""
+    """Why a machine is at risk, or unlike itself, at its newest reading."""
 
     machine: str
-    horizon: float
-    """[life units]"""
-    probability: float
+    horizon: float | None = None
+    """[life units]; None: no failure was learned from."""
+    probability: float | None = None
     """Of a failure within the horizon [0..1]."""
-    enough_data: bool
-    reason: str
-    evidence: tuple[Evidence, ...]
+    enough_data: bool = True
+    reason: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    anomaly_p: float | None = None
+    """How often normal operation looks at least this unusual; None: without normality head."""
+    unusual: tuple[Evidence, ...] = ()
+    """The signals that make it so, greatest share first."""
+    label_probability: float | None = None
+    label_parts: Mapping[str, float] = field(default_factory=dict)
+    """What each signal adds to the label's logit; greatest first."""
 
 
 def train_folder(
@@ -53,7 +61,7 @@ def train_folder(
     Raises:
         ConfigError: The folder cannot be used, or has too few failures to learn from.
     """
-    if out.exists() and not (out / FACTS).is_file() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not holds_model(out) and (not out.is_dir() or any(out.iterdir())):
         raise _refused("--out", str(out), "a new or empty folder, or one that holds a model to replace")
     if any(horizon <= 0 for horizon in how.horizons):
         raise _refused("--horizons", str(how.horizons), "spans above 0")
@@ -63,34 +71,44 @@ def train_folder(
     if how.members is not None:
         changes["members"] = how.members
     settings = ModelSettings().model_copy(update=changes)
-    model = train(
-        dataset.lives, machine_class=dataset.machine_class, settings=settings, seed=how.seed, progress=progress
-    )
-    if isinstance(model, NotTrained):
-        failures = f"{model.failures} failures in {len(dataset.lives)} lives"
-        needed = f"{settings.training_failures} failures in failures.csv, each after {settings.minimum_rows} readings"
-        raise _refused(str(folder), failures, f"at least {needed}")
+    heads, absent = learn_heads(dataset, settings=settings, seed=how.seed, progress=progress)
+    if heads is None:
+        raise ConfigError(
+            tuple(
+                Fault(where=str(folder), found=sentence, expected="enough for at least one of the heads")
+                for sentence in absent
+            )
+        )
     now = datetime.now(UTC)
-    model = replace(
-        model,
-        version=f"{now:%Y%m%dT%H%M%SZ}-{model.data_hash[:8]}",
-        horizons=how.horizons or dataset.horizons or usual_horizons(dataset.lives),
-    )
-    if out.is_dir() and not (out / FACTS).is_file():
-        out.rmdir()
-    write_model(model, home=out, created_at=now)
-    return {
+    digest = next(head.data_hash for head in (heads.hazard, heads.normality, heads.labels) if head is not None)
+    hazard = heads.hazard
+    if hazard is not None:
+        horizons = how.horizons or dataset.horizons or usual_horizons(dataset.lives)
+        hazard = replace(hazard, horizons=horizons)
+    heads = replace(heads, hazard=hazard, version=f"{now:%Y%m%dT%H%M%SZ}-{digest[:8]}")
+    write_heads(heads, home=out, created_at=now)
+    told: dict[str, Any] = {
         "model": str(out),
-        "version": model.version,
-        "machine_class": model.machine_class,
+        "version": heads.version,
+        "machine_class": heads.machine_class,
         "unit": dataset.unit.value,
-        "horizons": list(model.horizons),
-        "inputs": len(model.features),
-        "members": settings.members,
+        "heads": [name for name in ("hazard", "normality", "labels") if getattr(heads, name) is not None],
+        "absent": list(absent),
         "seed": how.seed,
-        "calibrated": model.calibration.calibrated,
-        "metrics": model.metrics,
     }
+    if hazard is not None:
+        told |= {
+            "horizons": list(hazard.horizons),
+            "inputs": len(hazard.features),
+            "members": settings.members,
+            "calibrated": hazard.calibration.calibrated,
+            "metrics": hazard.metrics,
+        }
+    if heads.normality is not None:
+        told["normality"] = heads.normality.metrics
+    if heads.labels is not None:
+        told["labels"] = heads.labels.metrics
+    return told
 
 
 def score_folder(home: Path, *, folder: Path, out: Path, horizons: Sequence[float], split: bool) -> str:
@@ -101,8 +119,8 @@ def score_folder(home: Path, *, folder: Path, out: Path, horizons: Sequence[floa
     """
     if not out.name.endswith(TABLES):
         raise _refused("--out", out.name, f"a file ending in {', '.join(TABLES)}")
-    model, dataset = read_model(home), read_dataset(folder)
-    table = score_dataset(dataset, model=model, horizons=_horizons(horizons, dataset, model), split=split)
+    heads, dataset = read_heads(home), read_dataset(folder)
+    table = score_dataset(dataset, heads=heads, horizons=_horizons(horizons, dataset, heads), split=split)
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".parquet":
         table.to_parquet(out, index=False)
@@ -115,52 +133,73 @@ def score_folder(home: Path, *, folder: Path, out: Path, horizons: Sequence[floa
     )
 
 
-def evaluate_folder(home: Path, *, folder: Path, horizons: Sequence[float], cap: float | None) -> dict[str, float]:
-    """What a model is worth on a folder with failures.
+def evaluate_folder(home: Path, *, folder: Path, horizons: Sequence[float], cap: float | None) -> dict[str, Any]:
+    """What a model is worth on a folder with failures or labels.
 
     Raises:
-        ConfigError: The model or the folder cannot be used, or no failure is recorded.
+        ConfigError: The model or the folder cannot be used, or there is nothing to compare the model with.
     """
-    model, dataset = read_model(home), read_dataset(folder)
-    if not any(life.failed for life in dataset.lives):
-        raise _refused(str(folder / "failures.csv"), "no failure", "failures to compare the model with")
-    longest = float(model.edges[-1]) if cap is None else cap
-    return evaluate_dataset(dataset, model=model, horizons=_horizons(horizons, dataset, model), cap=longest)
+    heads, dataset = read_heads(home), read_dataset(folder)
+    comparable = heads.hazard is not None and any(life.failed for life in dataset.lives)
+    labelled = dataset.labelled and (heads.normality is not None or heads.labels is not None)
+    if not comparable and not labelled:
+        needed = "failures.csv" if heads.hazard is not None else "labels.csv"
+        raise _refused(str(folder / needed), "no failure and no label", "what the model is to be compared with")
+    longest = cap if cap is not None else float(heads.hazard.edges[-1]) if heads.hazard is not None else 1.0
+    asked = _horizons(horizons, dataset, heads)
+    return evaluate_dataset(dataset, heads=heads, horizons=asked, cap=longest)
 
 
 def explain_folder(home: Path, *, folder: Path, machine: str, horizon: float | None) -> Explained:
-    """Why the model sees a machine at risk at its newest reading.
+    """Why the model sees a machine at risk, or unlike itself, at its newest reading.
 
     Raises:
         ConfigError: The model or the folder cannot be used, or the machine has no readings.
     """
-    model, dataset = read_model(home), read_dataset(folder)
+    heads, dataset = read_heads(home), read_dataset(folder)
     mine = [life for life in dataset.lives if life.machine == machine]
     if not mine:
         known = sorted({life.machine for life in dataset.lives})
         raise _refused("--machine", repr(machine), f"one of {', '.join(known[:5])} ({len(known)} machines)")
-    asked = _horizons(() if horizon is None else (horizon,), dataset, model)
-    middle = asked[len(asked) // 2]
-    life = as_learned(mine[-1], model=model)
-    (risk,) = assess(
-        [life],
-        model,
-        machine_class=dataset.machine_class,
-        horizon_h=middle * model.cycle_h,
-        now=datetime.now(UTC),
-    )
-    return Explained(
-        machine=machine,
-        horizon=middle,
-        probability=risk.probability,
-        enough_data=risk.enough_data,
-        reason=risk.reason,
-        evidence=risk.evidence,
-    )
+    life = as_learned(mine[-1], signals=heads.signals)
+    told = Explained(machine=machine)
+    if heads.hazard is not None:
+        model = heads.hazard
+        asked = _horizons(() if horizon is None else (horizon,), dataset, heads)
+        middle = asked[len(asked) // 2]
+        (risk,) = assess(
+            [life],
+            model,
+            machine_class=dataset.machine_class,
+            horizon_h=middle * model.cycle_h,
+            now=datetime.now(UTC),
+        )
+        told = replace(
+            told,
+            horizon=middle,
+            probability=risk.probability,
+            enough_data=risk.enough_data,
+            reason=risk.reason,
+            evidence=risk.evidence,
+        )
+    if heads.normality is not None:
+        unusual = judge_normality(life, normality=heads.normality)
+        found = normality_evidence(life, unusual, normality=heads.normality, machine_class=dataset.machine_class)
+        told = replace(told, anomaly_p=float(unusual.p[-1]), unusual=found)
+    if heads.labels is not None:
+        parts = explain_label(life, head=heads.labels, row=len(life) - 1)
+        chance = float(judge_labels(life, head=heads.labels)[-1])
+        told = replace(told, label_probability=chance, label_parts=parts)
+    return told
 
 
-def _horizons(asked: Sequence[float], dataset: Dataset, model: Model) -> tuple[float, ...]:
-    """As asked, else as the model was trained for, else as the folder says."""
+def _horizons(asked: Sequence[float], dataset: Dataset, heads: Heads) -> tuple[float, ...]:
+    """As asked, else as the model was trained for, else as the folder says; none without a hazard head."""
+    model = heads.hazard
+    if model is None:
+        if asked:
+            raise _refused("--horizons", str(tuple(asked)), "none: the model learned from no failure")
+        return ()
     chosen = tuple(asked) or model.horizons or dataset.horizons
     longest = HORIZONS_H[-1] / model.cycle_h
     if not chosen or any(not 0 < horizon <= longest for horizon in chosen):

@@ -5,17 +5,22 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from linewright.cli.site import SiteOption, load_site
 from plant.errors import ConfigError, Fault
 
+if TYPE_CHECKING:
+    from linewright.datasets import Explained
+
 app = typer.Typer(no_args_is_help=True)
 
 ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a model, as `train DIR --out` wrote it.")]
-DataFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Data folder: readings, failures.csv, dataset.toml.")]
+DataFolder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="Data folder: readings, failures.csv, labels.csv, dataset.toml.")
+]
 Horizons = Annotated[
     str, typer.Option(help="Spans to ask for, in the folder's time unit, e.g. 10,30,60; default: as trained.")
 ]
@@ -29,8 +34,9 @@ def train(
         typer.Argument(
             metavar="[DIR]",
             help="Data folder: readings.csv[.gz] or .parquet (machine, cycle or observed_at, a column per signal), "
-            "failures.csv (machine, failed_at[, mode]), maintenance.csv (machine, maintained_at), dataset.toml "
-            "(signals, settings, time_unit, cycle_h, horizons). Left out: the lives in the site's store.",
+            "failures.csv (machine, failed_at[, mode]), maintenance.csv (machine, maintained_at), "
+            "labels.csv (machine, time or row, label 0 or 1), dataset.toml (signals, settings, time_unit, cycle_h, "
+            "horizons, normal_rows). Left out: the lives in the site's store.",
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="With DIR: the folder for the model.")] = None,
@@ -92,7 +98,7 @@ def score(
         bool, typer.Option("--contributions", help="Add a column per signal and time scale.")
     ] = False,
 ) -> None:
-    """Score every reading of a data folder: probability per horizon and remaining life p10, p50, p90."""
+    """Score every reading of a data folder: probability per horizon, remaining life, anomaly p-value, label."""
     from linewright.datasets import score_folder
 
     typer.echo(score_folder(model, folder=folder, out=out, horizons=_spans(horizons), split=contributions))
@@ -108,7 +114,7 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare a model with the failures of a data folder."""
+    """Compare a model with the failures and labels of a data folder; with reliability, Brier score and ECE."""
     from linewright.datasets import evaluate_folder
 
     metrics = evaluate_folder(model, folder=folder, horizons=_spans(horizons), cap=cap)
@@ -116,7 +122,12 @@ def evaluate(
         typer.echo(json.dumps(metrics, indent=2))
         return
     for name, value in metrics.items():
-        typer.echo(f"{name.replace('_', ' '):<36} {value:.4g}")
+        if isinstance(value, list):
+            typer.echo(f"{name.replace('_', ' ')}: predicted, observed, rows")
+            for part in value:
+                typer.echo(f"    {part['predicted']:>8.4f} {part['observed']:>8.4f} {part['rows']:>9}")
+        else:
+            typer.echo(f"{name.replace('_', ' '):<36} {value:.4g}")
 
 
 @app.command()
@@ -136,11 +147,8 @@ def explain(
     if as_json:
         typer.echo(json.dumps(asdict(told), indent=2, default=str))
         return
-    typer.echo(f"{told.machine}: fails within {told.horizon:g} with {told.probability:.1%}".replace("%", " %"))
-    if told.reason:
-        typer.echo(f"  {told.reason}")
-    for evidence in told.evidence:
-        typer.echo(f"  {evidence.sentence}")
+    for line in _explained(told):
+        typer.echo(line)
 
 
 @app.command("list")
@@ -207,13 +215,46 @@ def _spans(text: str) -> tuple[float, ...]:
         raise ConfigError((Fault(where="--horizons", found=repr(text), expected="numbers, e.g. 10,30,60"),)) from None
 
 
-def _trained(told: dict[str, object]) -> str:
-    metrics = told["metrics"]
-    assert isinstance(metrics, dict)
-    trust = "calibrated" if told["calibrated"] else "uncalibrated: too few failures"
-    return (
-        f"{told['machine_class']}: wrote {told['model']} ({told['version']}, {trust}), from {metrics['failures']:.0f} "
-        f"failures in {metrics['lives']:.0f} lives; on held-out lives within {metrics['horizon_units']:.3g} "
-        f"{told['unit']}: average precision {metrics['average_precision']:.3f} at a prevalence of "
-        f"{metrics['prevalence']:.3f}, Brier {metrics['brier']:.4f}."
-    )
+def _explained(told: "Explained") -> list[str]:
+    lines = []
+    if told.horizon is not None and told.probability is not None:
+        chance = f"{told.probability:.1%}".replace("%", " %")
+        lines.append(f"{told.machine}: fails within {told.horizon:g} with {chance}")
+        lines += [f"  {told.reason}"] if told.reason else []
+        lines += [f"  {evidence.sentence}" for evidence in told.evidence]
+    if told.anomaly_p is not None:
+        lines.append(f"{told.machine}: anomaly p-value {told.anomaly_p:.3g} (share of normal operation this unusual)")
+        lines += [f"  {evidence.sentence}" for evidence in told.unusual]
+    if told.label_probability is not None:
+        lines.append(f"{told.machine}: labelled anomalous with {told.label_probability:.1%}".replace("%", " %"))
+        most = list(told.label_parts.items())[:5]
+        lines += [f"  {name}: {part:+.2f} log odds against a normal reading" for name, part in most]
+    return lines
+
+
+def _trained(told: dict[str, Any]) -> str:
+    lines = [f"{told['machine_class']}: wrote {told['model']} ({told['version']}; heads: {', '.join(told['heads'])})."]
+    if "metrics" in told:
+        metrics = told["metrics"]
+        trust = "calibrated" if told["calibrated"] else "uncalibrated: too few failures"
+        lines.append(
+            f"Failure risk ({trust}), from {metrics['failures']:.0f} failures in {metrics['lives']:.0f} lives; on "
+            f"held-out lives within {metrics['horizon_units']:.3g} {told['unit']}: average precision "
+            f"{metrics['average_precision']:.3f} at a prevalence of {metrics['prevalence']:.3f}, "
+            f"Brier {metrics['brier']:.4f}."
+        )
+    if "normality" in told:
+        normal = told["normality"]
+        lines.append(
+            f"Normality, from {normal['normal_readings']:.0f} normal readings, calibrated on "
+            f"{normal['calibration_blocks']:.0f} held-out blocks."
+        )
+    if "labels" in told:
+        labels = told["labels"]
+        lines.append(
+            f"Labels, from {labels['labelled_anomalous']:.0f} anomalous and {labels['labelled_normal']:.0f} normal "
+            f"readings; on held-out ones average precision {labels['average_precision']:.3f} at a prevalence of "
+            f"{labels['prevalence']:.3f}, Brier {labels['brier']:.4f}."
+        )
+    lines += [f"Without {sentence}." for sentence in told["absent"]]
+    return "\n".join(lines)

@@ -46,7 +46,11 @@ def test_training_tells_what_it_made(trained):
     assert told["horizons"] == [5.0, 15.0]
     assert (told["machine_class"], told["unit"], told["members"]) == ("pump", "cycle", 2)
     assert told["metrics"]["failures"] == 12
-    assert {path.name for path in (home / "model").iterdir()} == {"weights.safetensors", "model.json"}
+    assert {path.name for path in (home / "model").iterdir()} == {
+        *("weights.safetensors", "model.json"),
+        *("normality.safetensors", "normality.json"),
+    }
+    assert told["heads"] == ["hazard", "normality"]
 
 
 def test_scores_evaluation_and_explanation_of_new_machines(trained):
@@ -85,7 +89,7 @@ def test_a_folder_that_does_not_fit_is_told(trained, tmp_path):
         (["score", str(home / "model"), str(other), "--out", str(tmp_path / "s.xls")], "a file ending in"),
         (["evaluate", str(home / "model"), str(other)], "no failure"),
         (["explain", str(home / "model"), str(other), "--machine", "b"], "one of a"),
-        (["train", str(other), "--out", str(tmp_path / "m")], "at least 5 failures"),
+        (["train", str(other), "--out", str(tmp_path / "m")], "no failure in failures.csv"),
         (["train", str(other), "--out", str(other)], "a new or empty folder"),
         (["train", str(other)], "--out"),
         (["train", str(other), "--out", str(tmp_path / "m"), "--horizons", "soon"], "numbers, e.g."),
