@@ -107,7 +107,7 @@ def build(site: Site, *, stop: threading.Event | None = None) -> FastAPI:
 
 def _api(console: Console) -> APIRouter:
     async def status() -> Mapping[str, object]:
-        def examined(records: Records, reader: StoreReader | None) -> Mapping[str, object]:
+        def examined(records: Records, reader: "StoreReader | None") -> Mapping[str, object]:
             return examine(console.site, store=reader, records=records).model_dump(mode="json")
 
         try:

@@ -38,7 +38,7 @@ class Source:
 
     site: Site
     thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="console"))
-    reader: StoreReader | None = None
+    reader: "StoreReader | None" = None
     records: Records | None = None
 
     async def ask(self, question: Callable[[StoreReader, Records], Answer]) -> Answer:
