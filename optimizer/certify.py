@@ -10,9 +10,8 @@ from fractions import Fraction
 from math import ceil
 
 from optimizer.costing import Account, account, good_units
-from optimizer.exact import ONE, ZERO
-from optimizer.facts import GRAINS_PER_UNIT, PlanningFacts, inputs_hash, maintenance_in_progress, units_step
-from optimizer.slots import HOUR
+from optimizer.exact import HOUR, ONE, ZERO, under_way, whole_step
+from optimizer.facts import GRAINS_PER_UNIT, PlanningFacts, inputs_hash
 from plant.plans import Certificate, Plan, RuleCheck
 
 TOLERANCE = Fraction(1, 10**6)
@@ -129,7 +128,7 @@ def _whole_units(facts: PlanningFacts, plan: Plan, worked_out: Account) -> Resid
         key = (line, product, shifts[t] if 0 <= t < len(shifts) else "")
         lots[key] = lots.get(key, ZERO) + units
     for (line, product, _), total in lots.items():
-        yield _broken((total / units_step(rate.get((line, product), 1e9))).denominator != 1)
+        yield _broken((total / whole_step(rate.get((line, product), 1e9))).denominator != 1)
 
 
 def _capability(facts: PlanningFacts, plan: Plan) -> Residuals:
@@ -187,7 +186,7 @@ def _good(facts: PlanningFacts, plan: Plan, worked_out: Account) -> Residuals:
 
 
 def _windows(facts: PlanningFacts, plan: Plan) -> Residuals:
-    away = {job.machine for job in maintenance_in_progress(facts)}
+    away = under_way(facts)
     count: dict[str, int] = {}
     for window in plan.maintenance:
         machine = facts.plant.machine_index.get(window.machine)
@@ -205,12 +204,12 @@ def _windows(facts: PlanningFacts, plan: Plan) -> Residuals:
 
 
 def _crews(facts: PlanningFacts, plan: Plan) -> Residuals:
-    ends = [(job.end - facts.start) / HOUR for job in maintenance_in_progress(facts)]
+    ends = [(back_at - facts.start) / HOUR for back_at in under_way(facts).values()]
     for t in range(facts.policy.horizon_h):
-        under_way = sum(1 for end in ends if end > t)
+        at_work = sum(1 for end in ends if end > t)
         begin = facts.start + HOUR * t
         planned = sum(1 for window in plan.maintenance if window.start < begin + HOUR and window.end > begin)
-        free = max(facts.policy.crews - under_way, 0)
+        free = max(facts.policy.crews - at_work, 0)
         yield Fraction(max(planned - free, 0))
 
 
@@ -250,7 +249,7 @@ def _frozen(facts: PlanningFacts, plan: Plan, worked_out: Account) -> Residuals:
         if key[2] < facts.policy.frozen_h:
             yield units - kept.get(key, ZERO)
     limit = facts.start + HOUR * facts.policy.frozen_h
-    away = {job.machine for job in maintenance_in_progress(facts)}
+    away = under_way(facts)
     before = {(w.machine, w.start) for w in facts.previous.maintenance if w.machine not in away}
     now = {(w.machine, w.start) for w in plan.maintenance}
     for _, start in before ^ now:

@@ -8,9 +8,8 @@ from fractions import Fraction
 from math import ceil
 
 from optimizer import exact
-from optimizer.exact import ONE, ZERO, Calendar, Fate
+from optimizer.exact import HOUR, ONE, ZERO, Calendar, Fate
 from optimizer.facts import PlanningFacts
-from optimizer.slots import HOUR
 from plant.plans import LateOrder, Plan
 from plant.production import Capability, Order
 

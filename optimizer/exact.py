@@ -6,19 +6,21 @@ rounded to twelve decimals. The same facts and plan therefore give the same bits
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from optimizer.facts import GRAINS_PER_UNIT, PlanningFacts, maintenance_in_progress, needs_setup
-from optimizer.slots import HOUR, price_at, shift_at
+from optimizer.facts import GRAINS_PER_UNIT, PlanningFacts
 from plant.assets import Line, Machine
 from plant.plans import Plan
 from plant.production import Capability
 
+HOUR = timedelta(hours=1)
 ZERO, ONE = Fraction(0), Fraction(1)
+SLOW_BELOW = 20
+"""Lines that make fewer units an hour are planned in thousandths [unit/h]."""
 _DECIMALS = 10**12
 
 
@@ -56,15 +58,35 @@ def read_calendar(facts: PlanningFacts) -> Calendar:
     zone = ZoneInfo(facts.plant.timezone)
     hours = range(facts.policy.horizon_h)
     local = [(facts.start.astimezone(UTC) + HOUR * t).astimezone(zone).replace(tzinfo=None) for t in hours]
-    shifts = tuple(shift_at(facts.calendar, at) for at in local)
+    shifts = tuple(_shift(facts, at) for at in local)
     return Calendar(
         shifts=shifts,
-        prices=tuple(Fraction(price_at(facts.tariff, at)) for at in local),
+        prices=tuple(_price(facts, at) for at in local),
         co2=tuple(Fraction(facts.tariff.co2_kg_per_kwh[at.hour]) for at in local),
         open_share={
             line.name: tuple(_open(facts, line, t) if shifts[t] else ZERO for t in hours) for line in facts.plant.lines
         },
     )
+
+
+def _shift(facts: PlanningFacts, at: datetime) -> str:
+    """The shift that a local hour lies in and the day on which that shift began; without shifts, the day."""
+    if not (known := facts.calendar.shifts):
+        return f"day {at:%Y-%m-%d}"
+    for shift in known:
+        began = at - timedelta(hours=(at.hour - shift.start_hour) % 24)
+        if (at - began) // HOUR < shift.hours and began.weekday() in shift.weekdays:
+            return f"{shift.name} {began:%Y-%m-%d}"
+    return ""
+
+
+def _price(facts: PlanningFacts, at: datetime) -> Fraction:
+    """Energy price of a local hour [currency/kWh]: of the first band around it, which may span midnight."""
+    for band in facts.tariff.bands:
+        lasts_h = (band.end_hour - band.start_hour) % 24 or 24
+        if (at.hour - band.start_hour) % 24 < lasts_h and at.weekday() in band.weekdays:
+            return Fraction(band.price_per_kwh)
+    return Fraction(facts.tariff.base_price_per_kwh)
 
 
 def _open(facts: PlanningFacts, line: Line, hour: int) -> Fraction:
@@ -107,9 +129,8 @@ def fate(facts: PlanningFacts, calendar: Calendar, machine: Machine, *, start: i
     if start is not None:
         first = min(max(start, 0), horizon)
         last = min(first + math.ceil(machine_class.maintenance_h), horizon)
-    for job in maintenance_in_progress(facts):
-        if job.machine == machine.name:
-            first, last = 0, min(math.ceil((job.end - facts.start) / HOUR), horizon)
+    if (back_at := under_way(facts).get(machine.name)) is not None:
+        first, last = 0, min(math.ceil((back_at - facts.start) / HOUR), horizon)
     opened = calendar.open_share[machine.line]
     rate = ONE / Fraction(machine_class.mtbf_h)
     ages = [ZERO]
@@ -133,6 +154,27 @@ def fate(facts: PlanningFacts, calendar: Calendar, machine: Machine, *, start: i
         failure_cost=Fraction(machine_class.failure_cost) * sum(failures, ZERO),
         failure_probability=ONE - survives,
     )
+
+
+def under_way(facts: PlanningFacts) -> dict[str, datetime]:
+    """When each machine that is away at the start is expected back: as reported, else as the accepted plan says."""
+    back: dict[str, datetime] = {}
+    for window in facts.previous.maintenance if facts.previous is not None else ():
+        if window.start < facts.start < window.end and window.machine not in back:
+            back[window.machine] = window.end
+    reported = [job for job in facts.ongoing if job.end > facts.start]
+    return back | {job.machine: max(j.end for j in reported if j.machine == job.machine) for job in reported}
+
+
+def whole_step(rate_per_h: float) -> Fraction:
+    """What a line makes of a product in a shift is a multiple of this [unit]: a thousandth where a unit takes 3 min."""
+    return ONE if Fraction(rate_per_h) >= SLOW_BELOW else Fraction(1, 1000)
+
+
+def takes_setup(facts: PlanningFacts, capability: Capability) -> bool:
+    """Whether a product must be set up: its line makes others too, and changing over costs time or money."""
+    others = [c for c in facts.capabilities if c.line == capability.line and c.product != capability.product]
+    return bool(others) and max(capability.setup_h, capability.setup_cost) > 0
 
 
 def _lost(failures: list[Fraction], repair_h: Fraction) -> list[Fraction]:
@@ -213,7 +255,7 @@ def setups(
     taken: dict[tuple[str, str, str], Capability] = {}
     for line, product, t in sorted(units):
         capability = known.get((line, product))
-        if capability is None or not 0 <= t < len(calendar.shifts) or not needs_setup(capability, facts):
+        if capability is None or not 0 <= t < len(calendar.shifts) or not takes_setup(facts, capability):
             continue
         if (line, product) in running and calendar.shifts[t] == calendar.shifts[0]:
             continue
