@@ -87,10 +87,11 @@ class CounterWatch:
                     turn = begin + int(late.sum())
                     before_at[turn], before[turn] = known
         growth = values - before
-        most = counter.maximum_per_h * (observed - before_at) / US_PER_H + QUANTUM
         flags = np.zeros(len(values), dtype=np.uint8)
         flags[growth < 0] = Quality.COUNTER_RESET
-        flags[growth > most] = Quality.JUMP
+        if np.isfinite(counter.maximum_per_h):  # infinity times no time at all is no number
+            most = counter.maximum_per_h * (observed - before_at) / US_PER_H + QUANTUM
+            flags[growth > most] = Quality.JUMP
         return flags
 
 
