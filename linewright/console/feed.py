@@ -127,6 +127,7 @@ class Feed:
             kpis={kpi.entity: kpi for kpi in records.kpis()},
             risks={risk.machine: risk for risk in records.risks()},
             alerts=records.alerts(limit=ALERTS_SHOWN),
+            work_orders=records.work_orders(),
             plan=records.newest_plan(),
             accepted=records.accepted_plan(),
             banner=read_banner(records.noted("banner")),

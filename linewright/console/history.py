@@ -15,7 +15,6 @@ from linewright.console.views.machine_view import (
 from linewright.settings.site import Site
 from linewright.wiring import StoreReader
 from plant.risks import Risk
-from plant.work_orders import WorkOrder
 from store.books.entries import Renewal
 from store.records import Records
 
@@ -31,8 +30,6 @@ class MachineHistory:
     risks: tuple[Risk, ...]
     renewals: tuple[Renewal, ...]
     """Maintenance events, the newest first."""
-    work_orders: tuple[WorkOrder, ...]
-    """The newest first."""
 
 
 def read_history(
@@ -50,5 +47,4 @@ def read_history(
         segments=state_segments(window, plant=site.plant),
         risks=tuple(records.risk_history(machine, start=now - span.length, end=now)),
         renewals=tuple(reversed(records.maintenance(machine)))[:20],
-        work_orders=records.work_orders(machine=machine, limit=10),
     )

@@ -13,6 +13,7 @@ from plant.kpis import Kpi
 from plant.plans import Plan
 from plant.risks import Risk
 from plant.signals import LastValue
+from plant.work_orders import WorkOrder
 
 STALE_PERIODS = 3
 """Missing readings after which a machine is silent; the same number as for a gap."""
@@ -38,6 +39,8 @@ class Snapshot:
     """Since when each machine is in its state, where that was seen [µs UTC]."""
     kpis: Mapping[str, Kpi] = field(default_factory=dict)
     risks: Mapping[str, Risk] = field(default_factory=dict)
+    work_orders: tuple[WorkOrder, ...] = ()
+    """The newest first."""
     alerts: tuple[Alert, ...] = ()
     """Open ones and the newest past ones."""
     plan: Plan | None = None

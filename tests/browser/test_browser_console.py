@@ -24,6 +24,7 @@ from linewright.wiring import open_records, wall_now
 from plant.clock import PlantClock, microseconds
 from plant.plans import Decision, Plan
 from plant.signals import Batch
+from plant.work_orders import Finding, WorkOrder
 from store.embedded.writer import EmbeddedWriter, open_writer
 
 expect.set_options(timeout=20_000)  # a busy machine serves a click late; what is asserted stays
@@ -220,6 +221,30 @@ def test_alert_is_acknowledged_with_a_name_and_recorded(visit: Visit, served: Se
     assert alert.acknowledged_by == "Jana <b>Huber</b>"
     assert records.audit_trail(1)[0].who == "Jana <b>Huber</b>"
     records.close()
+
+
+def test_finding_of_a_work_order_is_reported_on_the_machine_page(visit: Visit, served: Served) -> None:
+    with closing(open_records(served.site)) as records:
+        records.put_work_order(
+            WorkOrder(number="W-1", machine="L2-press", title="Bearing", created_at=seed.NOW, suspected_mode="bearing")
+        )
+        page = visit.open("/machine/L2-press")
+        orders = page.get_by_role("table", name="Work orders")
+        orders.get_by_role("button", name="Report finding").click()
+        dialog = page.get_by_role("dialog").last
+        dialog.get_by_role("button", name="Record finding").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("Please choose a finding")
+        dialog.get_by_label("Finding").click()
+        page.get_by_role("option", name="True alarm").click()
+        dialog.get_by_label("Note").fill("outer race")
+        dialog.get_by_label("Your name").fill("Mara")
+        dialog.get_by_role("button", name="Record finding").click()
+        expect(orders).to_contain_text("True alarm")
+        expect(orders).to_contain_text("bearing, outer race, by Mara")
+        found = records.work_order("W-1")
+        assert found is not None
+        assert (found.finding, found.found_mode, found.closed_by) == (Finding.TRUE_ALARM, "bearing", "Mara")
+    visit.keep("work-order")
 
 
 def test_plan_page_shows_schedule_costs_and_certificate_and_takes_acceptance(visit: Visit, served: Served) -> None:

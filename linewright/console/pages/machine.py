@@ -36,6 +36,7 @@ from store.books.entries import Renewal
 
 REFRESH_S = 2.0
 """At most this often are the charts read anew, however fast readings arrive [s]."""
+WORK_ORDERS_SHOWN = 10
 LEAST_SEEN = 0.003
 """Shorter stretches of the strip are not worth a word in its legend [share of the range]."""
 _RENEWALS = {
@@ -153,6 +154,8 @@ class _MachinePage:
         own = [alert for alert in snapshot.alerts if alert.machine == self.machine.name]
         cards = [alert_card(alert, plant=site.plant, now=now) for alert in own]
         self.alerts.show(tuple(c for c, alert in zip(cards, own, strict=True) if alert.state.is_open))
+        orders = tuple(order for order in snapshot.work_orders if order.machine == self.machine.name)
+        self.work_orders.show(orders[:WORK_ORDERS_SHOWN])
         self.past_alerts.show(tuple(c for c, alert in zip(cards, own, strict=True) if not alert.state.is_open))
 
     async def refresh(self) -> None:
@@ -181,7 +184,6 @@ class _MachinePage:
         self.strip_legend.show(_legend(history.segments))
         draw(self.risk_history, self._risk_history(history))
         self.renewals.show(history.renewals)
-        self.work_orders.show(history.work_orders)
         for series in history.series:
             options = signal_chart(
                 series,
