@@ -27,6 +27,7 @@ from plant.signals import RejectionReason
 NO_FILTER: Final = "(no filter)"
 """The ledger's line for messages that no configured filter asked for, e.g. from a session with older settings."""
 _CACHE_LIMIT: Final = 100_000
+_LIKENED_LIMIT: Final = 200
 
 
 class Route(NamedTuple):
@@ -73,6 +74,7 @@ class Router:
         self._certain = {"enterprise": plant.enterprise, "site": plant.site}
         self._areas = {line.name: line.area for line in plant.lines}
         self._routes: dict[str, Route] = {}
+        self._likened: dict[str, list[str]] = {}
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
@@ -198,7 +200,14 @@ class Router:
         return ""
 
     def _unknown(self, name: str) -> str:
-        close = difflib.get_close_matches(name[:60], self._plant.machine_index, n=1)
+        """Why a name is no machine's; a like one is looked for only for so many names, each once.
+
+        The look takes milliseconds in a large plant, and anybody may publish under strange names.
+        """
+        short = name[:60]
+        if short not in self._likened and len(self._likened) < _LIKENED_LIMIT:
+            self._likened[short] = difflib.get_close_matches(short, self._plant.machine_index, n=1)
+        close = self._likened.get(short)
         hint = (
             f"did you mean {close[0]}?"
             if close

@@ -1,5 +1,7 @@
 """Topics lead to machines, or to a sentence why not."""
 
+import difflib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,3 +140,13 @@ def test_match_finds_what_a_template_was_filled_with(levels, places):
     names = ("enterprise", "site", "area", "line", "machine")
     pattern = ["{" + names[i] + "}" if i in places else level for i, level in enumerate(levels)]
     assert match(pattern, levels) == {names[i]: level for i, level in enumerate(levels) if i in places}
+
+
+def test_route_looks_for_a_like_name_once_each_and_for_so_many_only(monkeypatch):
+    looks = []
+    monkeypatch.setattr(difflib, "get_close_matches", lambda name, _names, n: looks.append(name) or [])
+    router = compile_router([MappingSettings()], plant=PLANT)
+    for _ in range(3):
+        for number in range(1_000):
+            assert isinstance(router.route(f"acme/linz/hall1/L1/stranger{number}/telemetry"), Unroutable)
+    assert len(looks) == len(set(looks)) == 200
