@@ -166,6 +166,8 @@ def _delete(writer: Keeper, order: Order) -> Iterator[str]:
         for step in writer.deleting(machine, start=order.start, end=order.end):
             gone += step
             yield f"{machine}: {gone} readings deleted"
+    for rows in writer.tidying():
+        yield f"compacting, {rows} rows"
     yield f"{gone} readings of {', '.join(order.machines)} are deleted; `linewright store stats` keeps the note of it."
 
 
@@ -191,7 +193,8 @@ def _import(site: Site, writer: Keeper, order: Order, *, batch_rows: int) -> Ite
             new, known = far.new, far.known
             yield f"{path.name}: {far.share:.0%}"
         writer.end_run(run)
-        lines.append(f"{file}: {new} samples new, {known} were there.")
+        again = " Repeats of readings sealed long ago are found, and dropped, at sealing." if known else ""
+        lines.append(f"{file}: {new} samples new, {known} were there.{again}")
     yield "\n".join(lines)
 
 
