@@ -30,6 +30,8 @@ TAIL_SHARE: Final = 0.1
 """Calibration readings beyond which the p-value follows the fitted tail [0..1]."""
 LEAST_P: Final = 1e-300
 """Smallest p-value that is told apart."""
+SILENT_WEIGHT: Final = 0.1
+"""Weight of the reported among the last readings below which their mean is missing [0..1]."""
 CHUNK_ROWS: Final = 20_000
 """Rows judged at a time; bounds memory [row]."""
 
@@ -190,14 +192,15 @@ def _own_mean(z: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
 
 
 def _weighted_mean(z: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
-    """Over reported values, NaN before the first. (row, signal)"""
+    """Over reported values, NaN where hardly any of the last ones was reported. (row, signal)"""
     if rows == 1:
         return z
     keep = 1.0 - 2.0 / (rows + 1.0)
     reported = np.isfinite(z)
     total = lfilter([1.0], [1.0, -keep], np.where(reported, z, 0.0), axis=0)
     weight = lfilter([1.0], [1.0, -keep], reported.astype(np.float64), axis=0)
-    return np.where(weight > 1e-9, total / np.maximum(weight, 1e-9), np.nan)
+    known = weight * (1.0 - keep) > SILENT_WEIGHT
+    return np.where(known, total / np.where(known, weight, 1.0), np.nan)
 
 
 def _blocks(lengths: Sequence[int], *, settings: NormalitySettings, own: bool) -> list[NDArray[np.intp]]:

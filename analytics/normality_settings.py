@@ -13,9 +13,9 @@ class NormalitySettings(BaseModel):
 
     scales_rows: tuple[int, ...] = Field(default=(1, 4, 16), min_length=1)
     """Lengths of the exponentially weighted means that are looked at together [row]."""
-    smoothing_rows: int = Field(default=10, ge=1)
-    """Length over which the distance is smoothed [row]."""
-    folds: int = Field(default=3, ge=2)
+    smoothing_rows: int = Field(default=1, ge=1)
+    """Length over which the distance is smoothed [row]; 1: the scales smooth enough."""
+    folds: int = Field(default=4, ge=2)
     """Parts of the normal readings, each judged by a fit on the others: the blocks of the calibration."""
     minimum_rows: int = Field(default=60, ge=20)
     """Normal readings below which there is no normality head [row]."""

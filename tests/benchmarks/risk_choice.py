@@ -25,9 +25,9 @@ VARIANTS = {
     "scales 1, 3, 9, 27": NormalitySettings(scales_rows=(1, 3, 9, 27)),
     "scales 1, 4, 16, 64": NormalitySettings(scales_rows=(1, 4, 16, 64)),
     "one scale": NormalitySettings(scales_rows=(1,)),
-    "smoothed over 1": NormalitySettings(smoothing_rows=1),
     "smoothed over 4": NormalitySettings(smoothing_rows=4),
-    "2 folds": NormalitySettings(folds=2),
+    "smoothed over 10": NormalitySettings(smoothing_rows=10),
+    "3 folds": NormalitySettings(folds=3),
     "5 folds": NormalitySettings(folds=5),
 }
 ALARMS = (0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
