@@ -1,5 +1,6 @@
 """Sums by hand against the sums of the code; resets, gaps, shifts and clocks that change."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -88,6 +89,16 @@ def test_machine_kpi_adds_up_a_morning_by_hand() -> None:
     assert kpi.energy_kwh == pytest.approx(239 / 3)
     assert kpi.availability == pytest.approx(3 / 3.5)
     assert kpi.oee == pytest.approx((66 / 80 + 1.3) * 179 / 196 / 3.5)
+
+
+def test_machine_kpi_counts_no_growth_beyond_what_the_signal_says_is_possible() -> None:
+    minutes = np.arange(60)
+    good = np.where(minutes < 30, minutes, minutes + 500.0)  # a glitch of 500 parts within a minute
+    window = window_of(minutes, values={"good": good}, states={"state": ["Execute"] * 60}, hours=1)
+    counters = tuple(replace(each, max_per_h=600.0) if each.name == "good" else each for each in PRESS.signals)
+    facts = {"ideal_rate": {"flange": 20_000.0}, "busy": [(hour(0), hour(1))]}
+    assert machine_kpi(window, machine_class=PRESS, **facts).good == 559.0
+    assert machine_kpi(window, machine_class=replace(PRESS, signals=counters), **facts).good == 58.0
 
 
 def test_machine_kpi_counts_nothing_outside_planned_time_but_energy() -> None:
