@@ -5,26 +5,43 @@ preferred explanations and relaxations for over-constrained problems, AAAI 2004.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pulp
 
 from optimizer import highs
 from optimizer.formulation import formulate
+from optimizer.maintenance import choose_maintenance
 from optimizer.problem import PlanningFacts, PlanningProblem, build_problem
+from optimizer.statements import kept_options
 from plant.plans import Conflict, Plan, Repair, SolveStatus
 
 TIME_LIMIT_S = 3.0
 """For each question asked about an infeasible plan, and for each repair [s]."""
 MAX_EXTRA_CREWS = 5
+FEW_RULES = 6
+"""More rules are not told one machine at a time."""
 CREWS, CAP, FROZEN = "crews|plant", "co2_cap|plant", "frozen|plant"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WayOut:
+    """A repair that is not priced yet."""
+
+    sentence: str
+    amount: float
+    """How much of the rule must give [unit of the rule]."""
+    facts: PlanningFacts
+    """With the repair."""
 
 
 def explain_infeasible(problem: PlanningProblem, empty: Plan) -> Plan:
     """The plan of status infeasible, with its conflicts and repairs."""
     conflict = tuple(f"capability|{number}" for number in problem.unmakeable) or tuple(find_conflict(problem))
     conflicts = tuple(Conflict(rule=_full_name(rule), sentence=_sentence(problem, rule)) for rule in conflict)
-    repairs = tuple(sorted(_repairs(problem, conflict), key=lambda r: float("inf") if r.cost is None else r.cost))
+    priced = [Repair(sentence=w.sentence, amount=w.amount, cost=_cost(w.facts)) for w in ways_out(problem, conflict)]
+    repairs = tuple(sorted(priced, key=lambda r: float("inf") if r.cost is None else r.cost))
     told = " ".join(rule.sentence for rule in conflicts) or "The rules in conflict could not be told apart in time."
     return replace(
         empty,
@@ -36,15 +53,37 @@ def explain_infeasible(problem: PlanningProblem, empty: Plan) -> Plan:
 
 
 def find_conflict(problem: PlanningProblem) -> list[str]:
-    """An irreducible set of limits that leave no plan together; empty where that is not so."""
-    limits = list(_limits(problem))
+    """An irreducible set of limits that leave no plan together; empty where that is not so.
+
+    The machines of a line count as one rule at first, so that few rules are told of a big plant; machine by machine
+    where that leaves no more than people read.
+    """
+    by_line = _conflict_of(problem, list(_limits(problem, by_line=True)))
+    if len(problem.lines) == len(problem.machines):
+        return by_line
+    single = [machine for rule in by_line for machine in _expanded(problem, rule)]
+    if len(single) > FEW_RULES:
+        return by_line
+    return _conflict_of(problem, single)
+
+
+def _conflict_of(problem: PlanningProblem, limits: list[str]) -> list[str]:
+    every = frozenset(_limits(problem, by_line=False))
 
     def is_feasible(kept: list[str]) -> bool:
-        return _has_plan(problem, frozenset(limits) - frozenset(kept))
+        return _has_plan(problem, every - {each for rule in kept for each in _expanded(problem, rule)})
 
     if is_feasible(limits) or not is_feasible([]):
         return []
     return _quick_explain(is_feasible, [], [], limits)
+
+
+def _expanded(problem: PlanningProblem, rule: str) -> tuple[str, ...]:
+    """The rules of single machines that a rule of a line stands for."""
+    name, entity = rule.split("|", 1)
+    if name != "chance" or entity in problem.facts.plant.machine_index:
+        return (rule,)
+    return tuple(f"chance|{options.machine}" for options in problem.machines if options.line == entity)
 
 
 def _quick_explain(
@@ -60,24 +99,76 @@ def _quick_explain(
     return found + _quick_explain(is_feasible, background + found, found, first)
 
 
-def _limits(problem: PlanningProblem) -> Iterator[str]:
+def _limits(problem: PlanningProblem, *, by_line: bool) -> Iterator[str]:
     if problem.frozen:
         yield FROZEN
     yield CREWS
     if problem.facts.tariff.co2_cap_kg is not None:
         yield CAP
     if problem.facts.policy.max_failure_probability is not None:
-        yield from (f"chance|{options.machine}" for options in problem.machines)
+        names = problem.lines if by_line else [options.machine for options in problem.machines]
+        yield from (f"chance|{name}" for name in names)
 
 
 def _has_plan(problem: PlanningProblem, left_out: frozenset[str]) -> bool:
-    """Whether any plan keeps all limits but those left out."""
+    """Whether a plan may keep all limits but those left out; false only where it is proved that none does."""
     if FROZEN in left_out:
         problem = replace(problem, frozen={})
+    cap = problem.facts.tariff.co2_cap_kg
+    if not _must_run(problem):
+        if CAP not in left_out and cap is not None and _idle_emissions(problem) > cap:
+            return False
+        narrowed = _narrowed(problem, left_out)
+        if narrowed is None:
+            return False
+        if CREWS in left_out or choose_maintenance(narrowed, {}) is not None:
+            return True
+        needed_h = sum(min(last - first for first, last in options.windows) for options in narrowed.machines)
+        if needed_h > sum(narrowed.crews_free):
+            return False
+        problem, left_out = narrowed, left_out | {CAP}
     model = formulate(problem, left_out=left_out)
     model.program.setObjective(pulp.LpAffineExpression({model.peak: 0.0}))
     solution = highs.run(model.program, time_limit_s=TIME_LIMIT_S, gap=1.0)
-    return solution.outcome is highs.Outcome.FOUND
+    return solution.outcome is not highs.Outcome.INFEASIBLE
+
+
+def _must_run(problem: PlanningProblem) -> bool:
+    """Whether frozen hours make a line run. Else production breaks no limit, as orders may wait."""
+    return any(low > 0 for low, _ in problem.frozen.values())
+
+
+def _bare(problem: PlanningProblem) -> PlanningProblem:
+    """The choice of maintenance alone: what is asked of a week without frozen hours then takes milliseconds."""
+    slots = replace(problem.slots, open_share=np.zeros_like(problem.slots.open_share))
+    return replace(problem, slots=slots, makings=(), demands=(), stock={}, holding={}, frozen={})
+
+
+def _narrowed(problem: PlanningProblem, left_out: frozenset[str]) -> PlanningProblem | None:
+    """The bare problem with the options that keep each machine's limit; none, where doing nothing keeps it.
+
+    None where a machine has no such option.
+    """
+    limit = problem.facts.policy.max_failure_probability
+    machines = []
+    for options in problem.machines:
+        free = limit is None or f"chance|{options.machine}" in left_out
+        kept = [o for o, chance in enumerate(options.failure_probability) if free or chance <= (limit or 0.0)]
+        if not kept:
+            return None
+        if options.forced:
+            machines.append(options)
+            continue
+        kept = [0] if 0 in kept and options.starts[0] is None else kept
+        only = kept_options(options, kept)
+        machines.append(replace(only, forced=len(kept) == 1 and only.starts[0] is not None))
+    policy = replace(problem.facts.policy, max_failure_probability=None)  # kept by the choice of options
+    return replace(_bare(problem), facts=replace(problem.facts, policy=policy), machines=tuple(machines))
+
+
+def _idle_emissions(problem: PlanningProblem) -> float:
+    """Of lines that are open and make nothing [kg]."""
+    return float((problem.idle_kw @ problem.slots.open_share) @ problem.slots.co2_kg_per_kwh)
 
 
 def _full_name(rule: str) -> str:
@@ -94,6 +185,14 @@ def _sentence(problem: PlanningProblem, rule: str) -> str:
             f"Order {entity} wants {order.quantity:g} {order.product} by {order.due_at:%Y-%m-%d %H:%M} UTC, "
             "which no line can make and stock does not cover."
         )
+    if name == "chance" and entity not in facts.plant.machine_index:
+        limit = facts.policy.max_failure_probability or 0.0
+        mine = [each for each in problem.machines if each.line == entity and each.failure_probability[0] > limit]
+        label = next(line.label for line in facts.plant.lines if line.name == entity)
+        count = f"{len(mine)} machine{'' if len(mine) == 1 else 's'}"
+        return (
+            f"{count} of {label} may each fail with at most {limit:.1%} in the horizon, and must be maintained for it."
+        )
     if name == "chance":
         options = next(options for options in problem.machines if options.machine == entity)
         limit = facts.policy.max_failure_probability or 0.0
@@ -109,38 +208,37 @@ def _sentence(problem: PlanningProblem, rule: str) -> str:
     return f"The first {facts.policy.frozen_h} h are kept from the accepted plan."
 
 
-def _repairs(problem: PlanningProblem, conflict: tuple[str, ...]) -> Iterator[Repair]:
-    """Ways to give in, each solved where it leads to a plan."""
+def ways_out(problem: PlanningProblem, conflict: tuple[str, ...]) -> Iterator[WayOut]:
+    """Ways to give in, each leading to a plan; found one by one, before any is priced."""
     facts = problem.facts
     if problem.unmakeable:
         orders = tuple(order for order in facts.orders if order.number not in problem.unmakeable)
         names = ", ".join(problem.unmakeable)
         sentence = f"Take {names} out of the order book, or name a line that can make the product."
         lost = sum(order.quantity for order in facts.orders if order.number in problem.unmakeable)
-        yield Repair(sentence=sentence, amount=lost, cost=_cost(replace(facts, orders=orders)))
+        yield WayOut(sentence=sentence, amount=lost, facts=replace(facts, orders=orders))
     if CAP in conflict and facts.tariff.co2_cap_kg is not None:
         needed = _least_emissions(problem) * 1.001 + 0.1
         sentence = f"Raise the emission cap from {facts.tariff.co2_cap_kg:g} kg to {needed:.1f} kg."
         raised = replace(facts, tariff=replace(facts.tariff, co2_cap_kg=needed))
-        yield Repair(sentence=sentence, amount=needed - facts.tariff.co2_cap_kg, cost=_cost(raised))
+        yield WayOut(sentence=sentence, amount=needed - facts.tariff.co2_cap_kg, facts=raised)
     if CREWS in conflict:
         for extra in range(1, MAX_EXTRA_CREWS + 1):
-            more = replace(facts, policy=replace(facts.policy, crews=facts.policy.crews + extra))
-            if _has_plan(build_problem(more), frozenset()):
+            if _has_plan(replace(problem, crews_free=tuple(free + extra for free in problem.crews_free)), frozenset()):
                 sentence = f"Have {facts.policy.crews + extra} maintenance crews instead of {facts.policy.crews}."
-                yield Repair(sentence=sentence, amount=float(extra), cost=_cost(more))
+                more = replace(facts, policy=replace(facts.policy, crews=facts.policy.crews + extra))
+                yield WayOut(sentence=sentence, amount=float(extra), facts=more)
                 break
     limit = facts.policy.max_failure_probability
     if limit is not None and any(rule.startswith("chance|") for rule in conflict):
         needed = min(_least_chance(problem) * (1 + 1e-6) + 1e-9, 1.0)
         sentence = f"Accept a failure probability of {needed:.2%} per machine instead of {limit:.2%}."
         relaxed = replace(facts, policy=replace(facts.policy, max_failure_probability=needed))
-        yield Repair(sentence=sentence, amount=needed - limit, cost=_cost(relaxed))
+        yield WayOut(sentence=sentence, amount=needed - limit, facts=relaxed)
     if FROZEN in conflict:
         thawed = replace(facts, policy=replace(facts.policy, frozen_h=0))
-        yield Repair(
-            sentence="Let the plan change its first hours.", amount=float(facts.policy.frozen_h), cost=_cost(thawed)
-        )
+        sentence = "Let the plan change its first hours."
+        yield WayOut(sentence=sentence, amount=float(facts.policy.frozen_h), facts=thawed)
 
 
 def _cost(facts: PlanningFacts) -> float | None:
@@ -154,6 +252,8 @@ def _cost(facts: PlanningFacts) -> float | None:
 
 def _least_emissions(problem: PlanningProblem) -> float:
     """The least that any plan emits [kg]."""
+    if not _must_run(problem):
+        return _idle_emissions(problem)
     model = formulate(problem, left_out=frozenset({CAP}))
     terms = {energy: float(problem.slots.co2_kg_per_kwh[t]) for t, energy in model.energy.items()}
     model.program.setObjective(pulp.LpAffineExpression(terms))
@@ -164,7 +264,7 @@ def _least_emissions(problem: PlanningProblem) -> float:
 def _least_chance(problem: PlanningProblem) -> float:
     """The least limit on every machine's failure probability that the crews can keep [0..1]."""
     left_out = frozenset(f"chance|{options.machine}" for options in problem.machines)
-    model = formulate(problem, left_out=left_out)
+    model = formulate(problem if _must_run(problem) else _bare(problem), left_out=left_out)
     limit = model.program.add_variable("limit", 0, 1)
     for k, options in enumerate(problem.machines):
         terms = {variable: float(options.failure_probability[o]) for o, variable in model.choice[k].items()}
