@@ -12,6 +12,7 @@ from postgres_server import PASSWORD, Postgres
 from ingest.simulator.publish import read_counts
 from linewright.doctor import check_records
 from linewright.findings import Level
+from linewright.service import roles_of
 from linewright.wiring import open_records, open_site, open_store
 from plant.errors import Unavailable
 from tests.integration.test_linewright_service import Instance, wait_until
@@ -55,6 +56,7 @@ def test_instance_runs_whole_on_servers_and_outlives_their_kills(
     instance.start()
     with closing(open_records(instance.site)) as records:
         wait_until(lambda: len(records.risks()) > 0 and records.newest_plan() is not None, limit_s=150)
+        wait_until(lambda: {beat.role for beat in records.roles()} == set(roles_of(instance.site)), limit_s=60)
         (found,) = check_records(instance.site)
         assert found.level is Level.OK
         before = instance.pid_of("work")
