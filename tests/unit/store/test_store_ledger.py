@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from batches import FILTER, PLANT, batch, row, series
 
 from plant.clock import PlantClock
 from store.embedded.writer import open_writer
+from tests.contract.batches import FILTER, PLANT, batch, row, series
 
 
 @pytest.fixture
