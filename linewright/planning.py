@@ -7,6 +7,8 @@ from typing import Final
 
 from analytics.lives import RENEWING
 from linewright.pipeline import propose
+from linewright.plan_cases import Case
+from linewright.plan_replay import keep, replay_case
 from linewright.settings.site import Site
 from optimizer.facts import OngoingMaintenance, PlanningFacts, facts_to_json
 from plant.assets import MachineState, SignalRole
@@ -20,6 +22,7 @@ UNDER_REPAIR: Final = (MachineState.ABORTED, MachineState.CLEARING)
 BANNER_NOTE: Final = "banner"
 ALLOWANCE: Final = 2.0
 """Rounding, checking and the comparison without maintenance take up to as long again as the search."""
+REPLAY_PATHS: Final = 500
 OVERRUN: Final = timedelta(hours=1)
 
 
@@ -48,6 +51,9 @@ def make_plan(site: Site, *, store: ReadingStore, records: Records, now: datetim
         },
     )
     _tell(records, plan)
+    case = Case(plan=plan, facts=facts)
+    if case.has_plan:  # the other practices are left to `linewright plan replay`: each is a plan of its own
+        keep(records, replay_case(case, paths=REPLAY_PATHS, seed=0, time_limit_s=0.0))
     return plan
 
 

@@ -11,6 +11,7 @@ from linewright.console.pages.dialogs import Question, ask_person
 from linewright.console.pages.frame import page_frame
 from linewright.console.pages.gantt import build_gantt
 from linewright.console.pages.parts import Rebuilt, Text, attribute, box, chip, empty, link, panel, table, width
+from linewright.console.pages.replay import build_replay
 from linewright.console.views.plan_view import (
     HistoryRow,
     check_rows,
@@ -19,6 +20,7 @@ from linewright.console.views.plan_view import (
     repair_price,
     trust_line,
 )
+from linewright.console.views.replay_view import ReplayView, replay_view
 from linewright.console.words import (
     Tone,
     decision_mark,
@@ -29,6 +31,7 @@ from linewright.console.words import (
     status_mark,
 )
 from linewright.decisions import Outcome, accept_plan, acceptable, reject_plan
+from linewright.plan_replay import REPLAY_NOTE
 from plant.errors import Unavailable
 from plant.plans import Certificate, Plan
 
@@ -41,6 +44,7 @@ class _Shown:
 
     plan: Plan | None
     plans: tuple[Plan, ...] = ()
+    replay: ReplayView | None = None
     revision: int = -1
 
 
@@ -73,11 +77,13 @@ def plan_page(console: Console, person: Visitor, chosen: str) -> None:
                 _certificate(plan, plan.certificate, currency=site.plant.currency)
 
         current = Rebuilt(box("plan"), build_plan)
+        chance = Rebuilt(box("slot"), build_replay)
         with panel("Plans so far"):
             earlier = Rebuilt(box("slot"), _history)
 
         def show() -> None:
             current.show(shown.plan)
+            chance.show(shown.replay)
             earlier.show(history(shown.plans, plant=site.plant, now=site.clock.now()))
             for move in moving:
                 move()
@@ -94,9 +100,12 @@ def plan_page(console: Console, person: Visitor, chosen: str) -> None:
                     shown.plan = await console.source.on_records(lambda records: records.plan(chosen))
                 else:
                     shown.plan = console.feed.snapshot.plan
+                document = await console.source.on_records(lambda records: records.noted(REPLAY_NOTE))
             except Unavailable as trouble:
                 problem.set_text(str(trouble))
                 return
+            number_shown = shown.plan.number if shown.plan is not None else ""
+            shown.replay = replay_view(document, plan=number_shown, currency=site.plant.currency)
             problem.set_text("")
             show()
 

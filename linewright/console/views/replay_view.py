@@ -1,0 +1,51 @@
+"""What chance makes of a plan, as the plan page shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from linewright.console.words import money, number, percent
+
+LIKELY = 0.9
+"""Orders likelier in time than this are not worth a row [0..1]."""
+MOST_ORDERS = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReplayView:
+    """A plan's replay in words."""
+
+    note: str
+    figures: tuple[tuple[str, str, str], ...]
+    """Title, value, detail."""
+    orders: tuple[tuple[str, str], ...]
+    """Orders at risk with their chance of being in time, the least likely first."""
+    others: tuple[tuple[str, str, str], ...]
+    """Other practices: words, mean cost, and what they cost more, with its 95 % interval."""
+
+
+def replay_view(document: Mapping[str, Any] | None, *, plan: str, currency: str) -> ReplayView | None:
+    """The view of a kept replay; None where there is none of this plan."""
+    if document is None or document.get("plan") != plan:
+        return None
+    told = document["replay"]
+    cost, late, energy = told["cost"], told["late_units"], told["energy_kwh"]
+    chances = sorted(told["in_time"].items(), key=lambda item: item[1])
+    others = []
+    for other in document["others"]:
+        more, half = other["more"]["mean"], 1.96 * other["more"]["error"]
+        low, high = (number(value, digits=0) for value in (more - half, more + half))
+        cost_more = f"{number(more, digits=0)} ({low} to {high})"
+        others.append((other["words"], money(other["cost"]["mean"], currency=currency), cost_more))
+    planned = money(told["planned_cost"], currency=currency)
+    return ReplayView(
+        note=f"{told['paths']} paths of failures, speeds and scrap; planned {planned}",
+        figures=(
+            ("Mean cost", money(cost["mean"], currency=currency), f"P90 {money(cost['p90'], currency=currency)}"),
+            ("Failures", number(told["failures"], digits=2), "expected in this plan"),
+            ("Units late", number(late["mean"], digits=0), f"P90 {number(late['p90'], digits=0)}"),
+            ("Energy", f"{number(energy['mean'], digits=0)} kWh", f"P90 {number(energy['p90'], digits=0)} kWh"),
+        ),
+        orders=tuple((order, percent(chance, digits=0)) for order, chance in chances if chance < LIKELY)[:MOST_ORDERS],
+        others=tuple(others),
+    )
