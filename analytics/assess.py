@@ -14,6 +14,8 @@ from analytics.explain import contributions, evidence_of
 from analytics.features import extract
 from analytics.hazard import ensemble_log_survival, interpolation, remaining_quantile
 from analytics.lives import Life, Renewal, current_lives
+from analytics.normality import Normality
+from analytics.normality_live import with_normality
 from analytics.training import Model
 from plant.assets import MachineClass
 from plant.clock import instant
@@ -68,10 +70,17 @@ def assess_windows(
     now: datetime,
     renewals: Sequence[Renewal] | None = None,
     zone: tzinfo = UTC,
+    normality: Normality | None = None,
 ) -> tuple[Risk, ...]:
     """Assess each machine by the readings since its last renewal; windows as for `lives_from_windows`."""
     lives = current_lives(windows, machine_class=machine_class, renewals=renewals)
-    return assess(lives, model, machine_class=machine_class, horizon_h=horizon_h, now=now, zone=zone)
+    risks = assess(lives, model, machine_class=machine_class, horizon_h=horizon_h, now=now, zone=zone)
+    if normality is None:
+        return risks
+    return tuple(
+        with_normality(risk, life, normality=normality, machine_class=machine_class, zone=zone)
+        for risk, life in zip(risks, lives, strict=True)
+    )
 
 
 def assess(

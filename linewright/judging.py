@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from analytics.alarms import Delay
 from analytics.kpi import line_kpi, machine_kpi
 from analytics.lives import RENEWING, Renewal, renewals_in
+from analytics.normality import Normality
+from analytics.normality_live import load_normality
 from analytics.notify import alert_message
 from analytics.registry import load_current
 from analytics.shifts import busy_intervals
@@ -42,6 +44,7 @@ class Judge:
     store: ReadingStore
     records: Records
     models: dict[str, Model | None] = field(default_factory=dict)
+    normalities: dict[str, Normality | None] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     """Classes whose current model does not load."""
     pending: Mapping[str, Delay] = field(default_factory=dict)
@@ -53,6 +56,7 @@ class Judge:
             name = machine_class.name
             try:
                 self._refresh(name)
+                self.normalities[name] = load_normality(name, folder=self.site.data / "models")
             except ConfigError as error:
                 if name not in self.broken:
                     log.error("model_not_loaded", extra={"machine_class": name, "reason": str(error)})
@@ -145,6 +149,7 @@ def _assess_class(work: Judge, machine_class: MachineClass, *, now: datetime) ->
         machine_class=machine_class,
         renewals=renewals,
         model=work.models.get(machine_class.name),
+        normality=work.normalities.get(machine_class.name),
         horizon_h=work.site.alarms.horizon_h,
         now=now,
         zone=ZoneInfo(work.site.plant.timezone),

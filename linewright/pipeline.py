@@ -26,6 +26,7 @@ from plant.signals import Batch, Receipt, Window
 from store.contract import ReadingStore
 
 if TYPE_CHECKING:
+    from analytics.normality import Normality
     from analytics.training import Model
     from optimizer.problem import PlanningFacts
 
@@ -109,6 +110,7 @@ def judge(
     horizon_h: float,
     now: datetime,
     zone: tzinfo,
+    normality: "Normality | None" = None,
 ) -> tuple[Risk, ...]:
     """Step 4a: how likely each machine fails within the horizon, and what shows it."""
     from analytics.assess import assess_windows
@@ -121,6 +123,7 @@ def judge(
         horizon_h=horizon_h,
         now=now,
         zone=zone,
+        normality=normality,
     )
 
 

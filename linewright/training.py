@@ -8,6 +8,7 @@ from typing import Final
 
 from analytics import registry
 from analytics.lives import Life, lives_from_windows
+from analytics.normality_live import learn_from_lives
 from analytics.training import NotTrained, train
 from analytics.versions import versions
 from linewright.judging import Judge, machines_of, note_renewals, renewals_of
@@ -68,9 +69,10 @@ def train_lives(site: Site, lives: Mapping[str, Sequence[Life]], *, progress: Pr
         def show(share: float, text: str, *, index: int = index, name: str = name) -> None:
             progress((index + share) / len(lives), f"Training {name}: {text.removeprefix(f'{name}: ')}")
 
+        normal = learn_from_lives(mine, folder=_folder(site), created_at=site.clock.now())
         model = train(mine, machine_class=machine_class, settings=site.model, seed=SEED, progress=show)
         if isinstance(model, NotTrained):
-            sentences.append(model.reason)
+            sentences.append(f"{model.reason} Beside it: {normal}.")
             continue
         saved = registry.save_model(model, folder=_folder(site), created_at=site.clock.now())
         registry.promote(name, version=saved.version, folder=_folder(site))

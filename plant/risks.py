@@ -56,3 +56,6 @@ class Risk:
     reason: str = ""
     age_h: float = 0.0
     """Operating hours since the last renewal, as far as they were seen [h]."""
+    anomaly_p: float | None = None
+    """How often normal operation looks at least this unusual (0..1]; None: no normal readings were learned from. It
+    speaks of now and raises no failure risk by itself."""

@@ -1,0 +1,73 @@
+"""The normality head beside the failure risk of the live plant: one file per class, a word on every machine."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import numpy as np
+
+from analytics.heads import part_of, read_normality, write_normality
+from analytics.lives import Life
+from analytics.normalise import HEALTHY_SHARE
+from analytics.normality import Normality, judge_normality, learn_normality
+from analytics.normality_evidence import normality_evidence
+from analytics.normality_settings import NormalitySettings
+from plant.assets import MachineClass
+from plant.risks import Risk
+
+FOLDER: Final = "normality"
+PERSISTENT_ROWS: Final = 6
+"""So many readings one after the other have to be unusual before it is said in the risk's reason."""
+
+
+def learn_from_lives(lives: Sequence[Life], *, folder: Path, created_at: datetime) -> str:
+    """Learn what is normal for a class from its lives and keep it; a sentence.
+
+    Of a life that failed the first part counts, of one that runs or was renewed in time all but its last part.
+    """
+    if not lives:
+        return "normality: no life yet"
+    share = {True: HEALTHY_SHARE, False: 1.0 - HEALTHY_SHARE}
+    normal = [part_of(life, round(share[life.failed] * len(life))) for life in lives]
+    found = learn_normality(normal, settings=NormalitySettings())
+    if not isinstance(found, Normality):
+        return f"normality: {found.reason}"
+    home = folder / found.machine_class / FOLDER
+    home.parent.mkdir(parents=True, exist_ok=True)
+    draft = home.parent / f".draft-{uuid4().hex}"
+    draft.mkdir()
+    version = f"{created_at:%Y%m%dT%H%M%SZ}-{found.data_hash[:8]}"
+    write_normality(replace(found, version=version), home=draft, created_at=created_at)
+    if home.is_dir():
+        for path in home.iterdir():
+            path.unlink()
+        home.rmdir()
+    draft.rename(home)
+    return f"normality from {found.metrics['normal_readings']:.0f} readings of {len(normal)} lives"
+
+
+def load_normality(machine_class: str, *, folder: Path) -> Normality | None:
+    """What is normal for a class; None where it was never learned. Raises ConfigError where it does not load."""
+    home = folder / machine_class / FOLDER
+    return read_normality(home) if (home / "normality.json").is_file() else None
+
+
+def with_normality(risk: Risk, life: Life, *, normality: Normality, machine_class: MachineClass, zone: tzinfo) -> Risk:
+    """The risk with the machine's p-value; where no failure risk could be told, also with what is unusual.
+
+    The probability stays as it is: unusual is not worn.
+    """
+    settings = normality.settings
+    if len(life) < max(settings.scales_rows) or life.signals != normality.normaliser.signals:
+        return risk
+    unusual = judge_normality(life, normality=normality)
+    p = float(unusual.p[-1])
+    if risk.enough_data:
+        return replace(risk, anomaly_p=p)
+    evidence = normality_evidence(life, unusual, normality=normality, machine_class=machine_class, zone=zone)
+    persistent = len(life) >= PERSISTENT_ROWS and bool(np.all(unusual.p[-PERSISTENT_ROWS:] <= settings.alarm_p))
+    words = f"; unlike its normal operation for {PERSISTENT_ROWS} readings or more (p {p:.1g})" if persistent else ""
+    return replace(risk, anomaly_p=p, evidence=evidence, reason=f"{risk.reason}{words}")

@@ -1,0 +1,46 @@
+"""The normality head beside the live risk: a machine without failures shows what is unusual, and no more risk."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+from analytics_wearing import PRESS, life_of
+
+from analytics.assess import assess
+from analytics.normality_live import learn_from_lives, load_normality, with_normality
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def press(rows, seed, *, machine="L1-press", hot=False):
+    rng = np.random.default_rng(seed)
+    values = np.column_stack(
+        [rng.normal(3, 0.3, rows), rng.normal(50, 1, rows), rng.normal(12, 0.5, rows), rng.choice([0.7, 1.0], rows)]
+    )
+    if hot:
+        values[-20:, 1] += 12.0
+    return life_of(values, machine=machine, failed=False)
+
+
+def test_a_machine_without_failures_shows_a_p_value_and_evidence_at_the_same_risk(tmp_path):
+    told = learn_from_lives([press(200, 1), press(200, 2, machine="L2-press")], folder=tmp_path, created_at=NOW)
+    assert told.startswith("normality from")
+    normality = load_normality("press", folder=tmp_path)
+    assert normality is not None
+    quiet, hot = press(150, 3), press(150, 4, hot=True)
+    base = assess([quiet, hot], None, machine_class=PRESS, horizon_h=24.0, now=NOW)
+    usual, unusual = (
+        with_normality(risk, life, normality=normality, machine_class=PRESS, zone=UTC)
+        for risk, life in zip(base, (quiet, hot), strict=True)
+    )
+    assert unusual.probability == base[1].probability  # unusual is not worn
+    assert usual.anomaly_p is not None
+    assert unusual.anomaly_p is not None
+    assert unusual.anomaly_p < 0.001 < usual.anomaly_p
+    assert unusual.evidence[0].signal == "temperature_c"
+    assert "unlike its normal operation" in unusual.reason
+    assert "unlike" not in usual.reason
+
+
+def test_a_class_with_too_few_readings_has_no_normality(tmp_path):
+    assert "60 are needed" in learn_from_lives([press(30, 1)], folder=tmp_path, created_at=NOW)
+    assert load_normality("press", folder=tmp_path) is None
