@@ -212,6 +212,8 @@ def _broker_problems(roles: tuple[RoleStatus, ...]) -> list[str]:
     if ingest is None or not ingest.running:
         return []
     links = _links(ingest)
+    if not links:
+        return ["Ingest has no connection to its broker yet. Is the broker running?"]
     refused = ingest.detail.get("configuration")
     return [
         *([str(refused)] if refused else []),
