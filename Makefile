@@ -14,7 +14,7 @@ help:
 	@echo "make test        all tests"
 	@echo "make test-influx2 URL=http://host:8086 TOKEN=... [ORG=linewright]   the store's suite on your InfluxDB 2"
 	@echo "make check       style, types, import rules and all tests"
-	@echo "make bench-risk  the risk model on recorded fleets (needs ../shared)"
+	@echo "make bench-risk  the risk model, every protocol, on recorded data (needs ../shared)"
 	@echo "make bench-plan  the planner on generated and published plants (needs ../shared)"
 	@echo "make bench-store what the store costs, beside DuckDB and SQLite"
 	@echo "make clean       remove what these commands made"
@@ -59,6 +59,7 @@ check: lint types imports test
 
 bench-risk: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/risk_cmapss.py
+	$(BIN)/python tests/benchmarks/risk_protocols.py --out docs/benchmarks/risk.md
 
 bench-plan: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/plan_plants.py
