@@ -221,6 +221,7 @@ def run_vega(data: Path, seed: int) -> dict[str, Row]:
                 f"auc_{left}": roc_auc(said, near[left]),
                 f"prevalence_{left}": float(near[left].mean()),
             }
+        print(f"{left}: {rows}", file=sys.stderr, flush=True)
     for row in rows.values():
         row["ap_mean"] = float(np.mean([row[f"ap_{name}"] for name in lives]))
         row["auc_mean"] = float(np.mean([row[f"auc_{name}"] for name in lives]))
