@@ -17,6 +17,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import highspy
 import numpy as np
 import pulp
 
@@ -144,11 +145,15 @@ def tariff_instance(folder: Path, prices: str) -> pulp.LpProblem:
 
 
 def mps(path: Path) -> pulp.LpProblem:
-    """A packed MPS file as a program."""
-    with tempfile.NamedTemporaryFile(suffix=".mps", mode="wb") as plain:
-        plain.write(gzip.decompress(path.read_bytes()))
-        plain.flush()
-        _, program = pulp.LpProblem.fromMPS(plain.name)
+    """A packed MPS file as a program; HiGHS writes it anew first, as PuLP's reader drops binaries given as bounds."""
+    with tempfile.TemporaryDirectory() as folder:
+        plain, anew = Path(folder) / "plain.mps", Path(folder) / "anew.mps"
+        plain.write_bytes(gzip.decompress(path.read_bytes()))
+        reader = highspy.Highs()
+        reader.setOptionValue("output_flag", False)
+        reader.readModel(str(plain))
+        reader.writeModel(str(anew))
+        _, program = pulp.LpProblem.fromMPS(str(anew))
     return program
 
 

@@ -8,6 +8,7 @@ failure costs as tables, so they enter as problems and are measured at the searc
 
 import gzip
 import json
+import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from optimizer_plants import START, demo_facts, fleet_facts, risk, tariff
 
 from ingest.simulator.canonical import demo_facts as template_plant
 from optimizer import highs
+from optimizer.control import Control, Progress
 from optimizer.problem import Demand, Making, PlanningFacts, PlanningProblem, build_problem
 from optimizer.risk_tables import MachineOptions
 from optimizer.search import Found, search
@@ -38,6 +40,8 @@ RECORDED = (
     ("week_10x30x168", "no plan known", 120.0),
 )
 """Plant, what was known of it, and CPU seconds that its search may take."""
+MOMENTS_S = (5.0, 10.0, 20.0, 60.0, 120.0)
+"""When gaps are told [s]."""
 
 
 def recorded_problem(path: Path) -> PlanningProblem:
@@ -175,8 +179,21 @@ def cases() -> Iterator[tuple[str, PlanningFacts]]:
     yield "fleet of 100 machines x 72 h, 2 crews", fleet_facts(100, horizon_h=72)
 
 
+def over_time(heard: list[Progress]) -> str:
+    """Best plan and gap at a few moments, and the memory taken."""
+    told = []
+    for moment_s in MOMENTS_S:
+        before = [progress for progress in heard if progress.spent_s <= moment_s]
+        if before and (incumbent := before[-1].incumbent) is not None:
+            gap = "no bound yet" if before[-1].gap is None else f"{before[-1].gap:.1%}"
+            told.append(f"{moment_s:g} s {incumbent:.0f} ({gap})")
+    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return f"{'; '.join(told)}; {memory_mb:.0f} MB at most"
+
+
 def main(limit_s: float, shared: Path) -> None:
     """Runs every case and writes the table."""
+    highs.WALL_PER_CPU = 20.0  # measured in CPU seconds: the machine is shared
     rows = []
     for name, given in cases():
         facts = replace(given, policy=replace(given.policy, time_limit_s=limit_s))
@@ -194,12 +211,15 @@ def main(limit_s: float, shared: Path) -> None:
         if not path.exists():
             continue
         began = time.process_time()
-        found = search(recorded_problem(path), time_limit_s=plant_limit_s, gap=0.001)
+        heard: list[Progress] = []
+        control = Control(report=heard.append)
+        found = search(recorded_problem(path), time_limit_s=plant_limit_s, gap=0.001, control=control)
         took_s = time.process_time() - began
         row = f"none ({found}) | | | {took_s:.1f}"
         if isinstance(found, Found):
             objective, bound = found.solution.objective + found.constant, found.bound or 0.0
             row = f"{objective:.1f} | {bound:.1f} | {(objective - bound) / objective:.2%} | {took_s:.1f}"
+        sys.stdout.write(f"{name}, gap over time: {over_time(heard)}\n")
         rows.append(f"| {name}, limit {plant_limit_s:g} s ({known}) | {row} | at the solver |")
         sys.stdout.write(rows[-1] + "\n")
         sys.stdout.flush()
@@ -210,8 +230,7 @@ def main(limit_s: float, shared: Path) -> None:
         "seconds of building, solving, rounding, checking and of the comparison without maintenance, which comes on "
         "top of the limit. Objective and gap are those of the rounded, checked plan; for the recorded plants, which "
         "state their availability as tables and not as facts, those of the search before rounding.\n\n"
-        f"Solver: {highs.description(time_limit_s=limit_s, gap=0.005)} (fleet: gap 0.01, recorded plants: 0.001). On a "
-        "busy machine a solve also ends at twice its limit on the wall clock.\n\n"
+        f"Solver: {highs.description(time_limit_s=limit_s, gap=0.005)} (fleet: gap 0.01, recorded plants: 0.001).\n\n"
     )
     target = ROOT / "docs" / "benchmarks" / "plan.md"
     target.parent.mkdir(parents=True, exist_ok=True)
