@@ -28,6 +28,8 @@ class Renewal:
     at: datetime
     mode: str = ""
     """Failure mode where it is known."""
+    cleared_h: float = 0.0
+    """Of a renewal: hours that the machine would have run on without it, by the word of who looked [h]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -83,6 +85,7 @@ def data_hash(lives: Sequence[Life]) -> str:
     digest = hashlib.sha256()
     for life in lives:
         digest.update(f"{life.machine}|{life.machine_class}|{life.signals}|{life.failed}|{life.mode}".encode())
+        digest.update(f"|{life.unread_units}".encode() if life.unread_units else b"")
         for column in (life.observed_at_us, life.age_units, life.values):
             digest.update(np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()
@@ -156,19 +159,18 @@ def _lives_of(window: Window, events: Sequence[Renewal], machine_class: MachineC
     readings = _operating_readings(window, machine_class)
     at = readings.observed_at_us
     spans: list[tuple[int, int, Renewal | None]] = []  # first row, end row, the event that ended it
-    begin, ended = 0, None
+    begin = 0
+    ended: Renewal | None = None
     for event in events:
         row = int(np.searchsorted(at, _row_instant(event, window)))
-        if event.kind == FAILED:
+        if event.kind == FAILED or ended is None or ended.kind != FAILED:
             spans.append((begin, row, event))
-        elif ended is None or ended.kind != FAILED:
-            spans.append((begin, row, None))
         begin, ended = row, event
     spans.append((begin, len(at), None))
     lives = []
-    for number, (first, end, failure) in enumerate(spans):
+    for number, (first, end, ending) in enumerate(spans):
         if end > first or number == len(spans) - 1:
-            lives.append(_cut(readings, first, end, failure))
+            lives.append(_cut(readings, first, end, ending))
     return lives
 
 
@@ -180,15 +182,17 @@ def _row_instant(event: Renewal, window: Window) -> int:
     return at
 
 
-def _cut(readings: Life, first: int, end: int, failure: Renewal | None) -> Life:
+def _cut(readings: Life, first: int, end: int, ending: Renewal | None) -> Life:
+    failed = ending is not None and ending.kind == FAILED
     age = readings.age_units[first:end]
     return replace(
         readings,
         observed_at_us=readings.observed_at_us[first:end],
         age_units=age - age[0] if len(age) else age,
         values=readings.values[first:end],
-        failed=failure is not None,
-        mode=failure.mode if failure else "",
+        failed=failed,
+        mode=ending.mode if ending and failed else "",
+        unread_units=ending.cleared_h / readings.cycle_h if ending and not failed else 0.0,
     )
 
 

@@ -17,6 +17,7 @@ from analytics.registry import load_current
 from analytics.shifts import busy_intervals
 from analytics.training import Model
 from analytics.versions import current_version
+from linewright.outcomes import labelled, labels
 from linewright.pipeline import LOOKBACK, alert, judge, look_back
 from linewright.settings.site import Site
 from linewright.wiring import wall_now
@@ -110,11 +111,15 @@ def note_renewals(work: Judge, *, now: datetime) -> None:
     work.events_read_to = now
 
 
-def renewals_of(records: Records) -> tuple[Renewal, ...]:
-    """All noted renewals and failures, in the words of the model."""
-    return tuple(
-        Renewal(machine=each.machine, kind=each.kind, at=each.at, mode=each.mode) for each in records.maintenance()
-    )
+def renewals_of(records: Records, *, horizon_h: float) -> tuple[Renewal, ...]:
+    """All noted renewals and failures, in the words of the model, as the findings of work orders let them be learned.
+
+    Args:
+        records: Events of the machines and closed work orders.
+        horizon_h: For how long a machine would have run on whose alarm was false [h].
+    """
+    told = [Renewal(machine=each.machine, kind=each.kind, at=each.at, mode=each.mode) for each in records.maintenance()]
+    return labelled(told, labels(records), horizon_h=horizon_h)
 
 
 def sum_kpis(work: Judge, *, now: datetime) -> tuple[Kpi, ...]:
@@ -141,7 +146,7 @@ def _assess_class(work: Judge, machine_class: MachineClass, *, now: datetime) ->
     machines = machines_of(work.site.plant, machine_class)
     if not machines:
         return ()
-    renewals = renewals_of(work.records)
+    renewals = renewals_of(work.records, horizon_h=work.site.alarms.horizon_h)
     renewed_at = {each.machine: each.at for each in renewals if each.kind in RENEWING}
     windows = look_back(work.store, machine_class=machine_class, machines=machines, renewed_at=renewed_at, now=now)
     return judge(

@@ -3,19 +3,22 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from analytics import registry
-from analytics.lives import Life, lives_from_windows
+from analytics.lives import Life, lives_from_windows, truncated
 from analytics.normality_live import learn_from_lives
 from analytics.training import NotTrained, train
 from analytics.versions import versions
 from linewright.judging import Judge, machines_of, note_renewals, renewals_of
+from linewright.outcomes import Meaning, keep_version, labels
 from linewright.pipeline import LOOKBACK
 from linewright.settings.site import Site
 from linewright.wiring import open_records, open_store
 from plant.assets import MachineClass, SignalRole
+from plant.clock import microseconds
 from store.books.entries import ModelUse
 from store.contract import ReadingStore
 from store.records import Records
@@ -52,12 +55,25 @@ def train_site(site: Site, *, progress: Progress, only: str = "") -> list[str]:
 
 
 def read_lives(site: Site, machine_class: MachineClass, *, store: ReadingStore, records: Records) -> tuple[Life, ...]:
-    """Every life of a class that the store still knows."""
+    """Every life of a class that the store still knows.
+
+    Learning is frozen while a machine is abnormal: a running life ends for training where its open alert began, so that
+    what an alert is about is not learned as good running before somebody has looked.
+    """
     now = site.clock.now()
     step = machine_class.assess_step if machine_class.signal(SignalRole.STATE) else None
     machines = machines_of(site.plant, machine_class)
     windows = store.read(machines, start=now - 4 * LOOKBACK, end=now, step=step) if machines else {}
-    return lives_from_windows(windows, machine_class=machine_class, renewals=renewals_of(records))
+    renewals = renewals_of(records, horizon_h=site.alarms.horizon_h)
+    lives = lives_from_windows(windows, machine_class=machine_class, renewals=renewals)
+    abnormal = {each.machine: each.opened_at for each in records.alerts(open_only=True) if each.state.is_active}
+    return tuple(_frozen(life, since=abnormal.get(life.machine)) for life in lives)
+
+
+def _frozen(life: Life, *, since: datetime | None) -> Life:
+    if since is None or life.failed:
+        return life
+    return truncated(life, rows=int((life.observed_at_us < microseconds(since)).sum()))
 
 
 def train_lives(site: Site, lives: Mapping[str, Sequence[Life]], *, progress: Progress) -> list[str]:
@@ -77,7 +93,8 @@ def train_lives(site: Site, lives: Mapping[str, Sequence[Life]], *, progress: Pr
         saved = registry.save_model(model, folder=_folder(site), created_at=site.clock.now())
         registry.promote(name, version=saved.version, folder=_folder(site))
         _note_use(site, name, how="trained", by="training")
-        sentences.append(f"{name}: {saved.version} is current, {_measured(saved.metrics)}.")
+        learned = _keep_labels(site, name, version=saved.version)
+        sentences.append(f"{name}: {saved.version} is current, {_measured(saved.metrics)}{learned}.")
     return sentences
 
 
@@ -116,6 +133,17 @@ def roll_back(site: Site, *, machine_class: str, by: str) -> str:
         return f"{machine_class} has no earlier version to go back to."
     _note_use(site, machine_class, how="rolled_back", by=by)
     return f"{machine_class}: {version} is current again."
+
+
+def _keep_labels(site: Site, machine_class: str, *, version: str) -> str:
+    """Remember which findings a version learned from; told in a few words."""
+    names = machines_of(site.plant, site.plant.class_index[machine_class])
+    with closing(open_records(site)) as records:
+        mine = [label for label in labels(records) if label.machine in names and not label.left_out]
+        keep_version(records, version=version, found=mine)
+    kinds = {meaning: sum(label.meaning is meaning for label in mine) for meaning in Meaning}
+    told = ", ".join(f"{number} {meaning.value}" for meaning, number in kinds.items() if number)
+    return f"; findings of work orders among them: {told}" if told else ""
 
 
 def _note_use(site: Site, machine_class: str, *, how: str, by: str) -> None:

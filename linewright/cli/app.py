@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from linewright.cli import alerts, data, models, plans, roles, solve, store, users, workorders
+from linewright.cli import alerts, data, learning, models, plans, roles, solve, store, users, workorders
 from linewright.cli.site import SiteOption, load_site
 from plant.errors import ConfigError, Unavailable
 
@@ -28,6 +28,7 @@ roles.register(app)
 data.register(app)
 store.register(app)
 app.add_typer(alerts.app, name="alerts", help="List, show and acknowledge alerts.")
+learning.register(models.app)
 app.add_typer(models.app, name="model", help="Train and look after the risk models.")
 solve.register(app)
 app.add_typer(workorders.app, name="workorders", help="List work orders, and record what the mechanic found.")

@@ -1,0 +1,59 @@
+"""`linewright model labels`: what the findings of work orders teach, and which of them count."""
+
+import getpass
+import json
+from contextlib import closing
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from linewright.cli.site import SiteOption, load_site
+
+By = Annotated[str, typer.Option(help="Who does it; default: the user of this terminal.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to `linewright model`."""
+    app.command("labels")(show_labels)
+
+
+def show_labels(
+    out: Annotated[str, typer.Option("--leave-out", help="Work order whose finding is not to be learned from.")] = "",
+    back: Annotated[str, typer.Option("--take-in", help="Work order whose finding is to count again.")] = "",
+    why: Annotated[str, typer.Option(help="With --leave-out: the reason, for others.")] = "",
+    by: By = "",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    site: SiteOption = None,
+) -> None:
+    """List what closed work orders teach the next training; * marks what the current models have learned."""
+    from analytics.versions import current_version
+    from linewright.outcomes import labels, learned_by, leave_out, take_in
+    from linewright.wiring import open_records
+
+    loaded = load_site(site)
+    who = by or getpass.getuser()
+    with closing(open_records(loaded)) as records:
+        try:
+            if out:
+                leave_out(records, work_order=out, by=who, why=why, at=loaded.clock.now())
+            if back:
+                take_in(records, work_order=back, by=who, at=loaded.clock.now())
+        except KeyError as unknown:
+            typer.echo(unknown.args[0], err=True)
+            raise typer.Exit(1) from None
+        found = labels(records)
+        used: set[str] = set()
+        for machine_class in loaded.plant.classes:
+            version = current_version(machine_class.name, folder=loaded.data / "models")
+            used |= learned_by(records, version=version) if version else set()
+    if as_json:
+        rows = [{**asdict(label), "learned": label.work_order in used} for label in found]
+        typer.echo(json.dumps(rows, indent=2, default=str))
+        return
+    for label in found:
+        mark = "*" if label.work_order in used else " "
+        told = f"; {label.left_out}" if label.left_out else ""
+        typer.echo(f"{mark} {label.work_order:<28} {label.sentence}{told}")
+    if not found:
+        typer.echo("No work order has a finding yet; `linewright workorders close NUMBER --finding ...` gives it one.")
