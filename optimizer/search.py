@@ -22,7 +22,7 @@ from optimizer.rounding import Schedule, round_to_units
 from optimizer.setup_cuts import strengthen
 from optimizer.whole_lots import place_whole_units
 
-SMALL = 150
+SMALL = 200
 """Programs with fewer yes-or-no choices are solved without a first plan."""
 RELAXED_SHARE, BETTER_SHARE = 0.4, 0.65
 """Parts of the time limit after which the relaxation and the neighbourhoods end [0..1]."""
