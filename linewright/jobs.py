@@ -1,4 +1,4 @@
-"""The work role's schedule: assess every minute, sum KPIs, book production, plan hourly and on alerts, train nightly.
+"""The work role's schedule: assess every minute, sum KPIs, book production, plan by cron and events, train nightly.
 
 Periods are in plant time, so a faster plant clock makes them come sooner; a shortest wall time keeps a fast clock
 from drowning the machine. Jobs that touch the same things never run at once: one line of work for looking at
@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -24,8 +24,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from ingest.publisher import Publisher
 from linewright.delivery import Postman
 from linewright.judging import Judge, assess_plant, sum_kpis
-from linewright.planning import BANNER_NOTE
+from linewright.orders import ORDERS_CHANGED
+from linewright.planning import BANNER_NOTE, machines_down
 from linewright.production import book_production, seed_records
+from linewright.settings.replanning import ReplanEvent, next_due
 from linewright.settings.site import Site
 from linewright.watching import watch_ledger
 from linewright.work_orders import keep_work_orders
@@ -37,7 +39,6 @@ log = logging.getLogger(__name__)
 
 ASSESS_EVERY_S: Final = 60.0
 KPI_EVERY_S: Final = 300.0
-PLAN_EVERY_S: Final = 3600.0
 SHORTEST_ASSESS_S: Final = 5.0
 LEDGER_EVERY_S: Final = 5.0
 SHORTEST_KPI_S: Final = 10.0
@@ -47,6 +48,7 @@ TRAIN_HOUR: Final = 2
 SHORTEST_TRAIN_S: Final = 3600.0
 """Nights of a fast clock come too often to train in each."""
 STOP_LIMIT_S: Final = 25.0
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -62,7 +64,12 @@ class Work:
     """Why a plan is wanted before the hour; empty: it is not."""
     plan_wanted: threading.Event = field(default_factory=threading.Event)
     planning: subprocess.Popen[bytes] | None = None
-    last_plan_hour: str = ""
+    plan_later: str = ""
+    """Why a plan is wanted as soon as the last one is no longer new; empty: it is not."""
+    plan_due_at: datetime | None = None
+    """Plant time of the next plan by schedule; None: it is not worked out yet."""
+    broken_down: frozenset[str] | None = None
+    """Machines that were down at the last look; None: nobody has looked yet."""
     last_train_night: str = ""
     last_train_wall_s: float = 0.0
     training: subprocess.Popen[bytes] | None = None
@@ -135,11 +142,19 @@ def schedule(work: Work) -> None:
 
 
 def assess_job(work: Work) -> None:
-    """Assess every machine; an alert that opens asks for work and for a plan at once."""
-    opened = assess_plant(work.judge, now=work.now())
+    """Assess every machine; alerts that open or clear and breakdowns ask for a plan at once."""
+    before = {each.number for each in work.records.alerts(open_only=True)}
+    assess_plant(work.judge, now=work.now())
     keep_work_orders(work.records, plant=work.site.plant, now=work.now())
-    if opened:
-        want_plan(work, reason=f"alert {opened[0].number}")
+    after = {each.number for each in work.records.alerts(open_only=True)}
+    for number in sorted(before - after):
+        tell_event(work, ReplanEvent.ALERT_CLEARED, reason=f"alert {number} cleared")
+    down = machines_down(work.site, work.store)
+    for machine in sorted(down - (down if work.broken_down is None else work.broken_down)):
+        tell_event(work, ReplanEvent.BREAKDOWN, reason=f"breakdown of {machine}")
+    work.broken_down = down
+    for number in sorted(after - before):
+        tell_event(work, ReplanEvent.ALERT_OPENED, reason=f"alert {number}")
     _note_done(work, "assess")
 
 
@@ -161,6 +176,8 @@ def request_job(work: Work) -> None:
         log.info("job_requested", extra={"job": request.job, "detail": request.detail})
         if request.job == "plan":
             want_plan(work, reason=request.detail or "on demand")
+        elif request.job == ORDERS_CHANGED:
+            tell_event(work, ReplanEvent.ORDERS_CHANGED, reason=request.detail)
         elif request.job == "train":
             _start_training(work)
         elif request.job == "assess":
@@ -173,8 +190,18 @@ def want_plan(work: Work, *, reason: str) -> None:
     work.plan_wanted.set()
 
 
+def tell_event(work: Work, event: ReplanEvent, *, reason: str) -> None:
+    """Ask for a plan where the site wants one on this event; of orders that keep coming, one plan takes many."""
+    if event not in work.site.replanning.events:
+        return
+    if event is ReplanEvent.ORDERS_CHANGED:
+        work.plan_later = reason
+    else:
+        want_plan(work, reason=reason)
+
+
 def plan_job(work: Work) -> None:
-    """Plan when the plant's hour changed, or when somebody asked, in a process of its own."""
+    """Plan when the schedule says so, or when somebody or something asked, in a process of its own."""
     if work.planning is not None:
         code = work.planning.poll()
         if code is None:
@@ -185,13 +212,17 @@ def plan_job(work: Work) -> None:
         else:
             _note_done(work, "plan")
     now = work.now()
-    hour = f"{now:%Y-%m-%dT%H}"
+    crons, zone = work.site.replanning.cron, work.site.plant.timezone
+    if work.plan_due_at is None:
+        work.plan_due_at = now if crons else NEVER  # a plant that starts has a plan soon
     wanted = work.plan_wanted.is_set()
-    if not wanted and (hour == work.last_plan_hour or "assess" not in work.done or not _plan_is_due(work, now)):
+    due = now >= work.plan_due_at
+    if not wanted and (not (due or work.plan_later) or "assess" not in work.done or not _plan_is_due(work, now)):
         return
+    reason = work.plan_reason if wanted else "scheduled" if due else work.plan_later
     work.plan_wanted.clear()
-    work.last_plan_hour = hour
-    reason = work.plan_reason if wanted else "hourly"
+    work.plan_later = ""
+    work.plan_due_at = next_due(crons, after=now, zone=zone) or NEVER
     work.planning = _start(work, "plan", "now", "--quiet", "--reason", reason)
 
 

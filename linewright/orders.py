@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,8 @@ from store.records import Records
 log = logging.getLogger(__name__)
 
 KEYS: Final = tuple(OrderPart.model_fields)
+ORDERS_CHANGED: Final = "orders changed"
+"""What the work role is asked to look at when the order book changed from outside."""
 SHOWN_FAULTS: Final = 5
 """In the one sentence of a refused message."""
 
@@ -108,7 +110,7 @@ def import_orders(file: Path, *, site: Site, records: Records) -> str:
     read = _parse(content, name=file.name, site=site)
     if read.faults:
         raise ConfigError(read.faults)
-    changed = records.put_orders(read.orders, source=file.name, at=site.clock.now())
+    changed = _put(records, read.orders, source=file.name, at=site.clock.now())
     count = len(read.orders)
     lines = [f"{count} order{'s' if count != 1 else ''} read from {file.name}, {changed} of them new or changed."]
     return "\n".join([*lines, *(f"Note: {warning}" for warning in read.warnings)])
@@ -126,9 +128,17 @@ def take_orders(payload: bytes, *, site: Site, records: Records) -> str | None:
         return "; ".join(str(fault) for fault in read.faults[:SHOWN_FAULTS]) + (
             f"; and {more} more" if more > 0 else ""
         )
-    changed = records.put_orders(read.orders, source="mqtt", at=site.clock.now())
+    changed = _put(records, read.orders, source="mqtt", at=site.clock.now())
     log.info("orders_taken", extra={"orders": len(read.orders), "changed": changed, "warnings": list(read.warnings)})
     return None
+
+
+def _put(records: Records, orders: Sequence[Order], *, source: str, at: datetime) -> int:
+    """Keep them and tell the work role; how many are new or changed."""
+    if changed := records.put_orders(orders, source=source, at=at):
+        detail = f"{changed} order{'s' if changed != 1 else ''} from {source} new or changed"
+        records.request(ORDERS_CHANGED, at=at, detail=detail)
+    return changed
 
 
 def _parse(content: bytes, *, name: str, site: Site) -> OrderImport:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from analytics.lives import RENEWING
+from linewright.coefficients import are_due, correct_coefficients, corrected_capabilities
 from linewright.pipeline import propose
 from linewright.plan_cases import Case
 from linewright.plan_replay import keep, replay_case
@@ -36,6 +37,8 @@ def make_plan(site: Site, *, store: ReadingStore, records: Records, now: datetim
         now: Plant time; the plan begins with the first full hour after it can be ready.
         reason: Why it is made, for people.
     """
+    if are_due(records, now=now):
+        correct_coefficients(site, store=store, records=records, now=now)
     facts = gather_facts(site, store=store, records=records, now=now)
     number = f"P-{now:%Y%m%dT%H%M%S}"
     plan = propose(facts, number=number, created_at=now, reason=reason)
@@ -64,7 +67,7 @@ def gather_facts(site: Site, *, store: ReadingStore, records: Records, now: date
     return PlanningFacts(
         plant=site.plant,
         products=site.products,
-        capabilities=site.capabilities,
+        capabilities=corrected_capabilities(site, records),
         orders=records.orders(),
         stock=records.stock(),
         calendar=replace(site.calendar, closures=records.closures()),
@@ -91,16 +94,21 @@ def _ongoing(site: Site, *, store: ReadingStore, records: Records, start: dateti
         if window.end <= start < window.end + (window.end - window.start)
         and renewed_at.get(window.machine, window.start) <= window.start
     ]
-    for value in store.last_values():
-        if value.machine not in site.plant.machine_index:
-            continue
-        machine_class = site.plant.class_of(value.machine)
-        signal = machine_class.signal(SignalRole.STATE)
-        if signal is not None and value.signal == signal.name and value.value in UNDER_REPAIR:
-            ongoing.append(
-                OngoingMaintenance(machine=value.machine, end=start + timedelta(hours=machine_class.repair_h))
-            )
+    for machine in sorted(machines_down(site, store)):
+        repair_h = site.plant.class_of(machine).repair_h
+        ongoing.append(OngoingMaintenance(machine=machine, end=start + timedelta(hours=repair_h)))
     return tuple(ongoing)
+
+
+def machines_down(site: Site, store: ReadingStore) -> frozenset[str]:
+    """Machines whose newest state is that of a failure or of its repair."""
+    down = set()
+    for value in store.last_values():
+        if value.machine in site.plant.machine_index and value.value in UNDER_REPAIR:
+            signal = site.plant.class_of(value.machine).signal(SignalRole.STATE)
+            if signal is not None and value.signal == signal.name:
+                down.add(value.machine)
+    return frozenset(down)
 
 
 def _tell(records: Records, plan: Plan) -> None:

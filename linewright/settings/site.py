@@ -23,6 +23,7 @@ from linewright.settings.files import file_faults, resolve_files
 from linewright.settings.plant import PlantPart
 from linewright.settings.production import CalendarPart, DemandPart, PlanningPart, ProductionPart, ShiftPart, TariffPart
 from linewright.settings.references import reference_faults
+from linewright.settings.replanning import ReplanningPart
 from linewright.settings.shell import ConsoleSettings, StoreKind, StorePart, TopicSettings, WebhookSettings, fill
 from linewright.settings.toml import Document, key_path, path_of, read_toml
 from linewright.settings.toml import Path as KeyPath
@@ -42,6 +43,7 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "calendar": CalendarPart,
     "tariff": TariffPart,
     "planning": PlanningPart,
+    "replanning": ReplanningPart,
     "alarms": AlarmPolicy,
     "broker": BrokerSettings,
     "ingest": IngestSettings,
@@ -108,6 +110,7 @@ class Site:
     keeps: StoreKind = StoreKind.EMBEDDED
     """Where readings are kept."""
     records: RecordsSettings = field(default_factory=RecordsSettings)
+    replanning: ReplanningPart = field(default_factory=ReplanningPart)
     demo: bool = False
     """Whether this is the demonstration; only words differ."""
     warnings: tuple[str, ...] = ()
@@ -251,6 +254,7 @@ def _site(parts: dict[str, Any], *, values: dict[str, Any], path: Path, now: dat
         calendar=parts.get("calendar", AROUND_THE_CLOCK).word(timezone=plant.timezone),
         tariff=parts.get("tariff", FREE_ENERGY).word(),
         planning=parts["planning"].word(),
+        replanning=parts["replanning"],
         alarms=parts["alarms"],
         ingest=parts["ingest"],
         broker=parts["broker"],
