@@ -1,4 +1,4 @@
-"""`linewright model labels`: what the findings of work orders teach, and which of them count."""
+"""What the product learned from outcomes: `linewright model labels` and `linewright plan coefficients`."""
 
 import getpass
 import json
@@ -13,9 +13,10 @@ from linewright.cli.site import SiteOption, load_site
 By = Annotated[str, typer.Option(help="Who does it; default: the user of this terminal.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the commands to `linewright model`."""
-    app.command("labels")(show_labels)
+def register(*, model: typer.Typer, plan: typer.Typer) -> None:
+    """Adds the commands to `linewright model` and `linewright plan`."""
+    model.command("labels")(show_labels)
+    plan.command("coefficients")(show_coefficients)
 
 
 def show_labels(
@@ -57,3 +58,39 @@ def show_labels(
         typer.echo(f"{mark} {label.work_order:<28} {label.sentence}{told}")
     if not found:
         typer.echo("No work order has a finding yet; `linewright workorders close NUMBER --finding ...` gives it one.")
+
+
+def show_coefficients(
+    back: Annotated[
+        str, typer.Option("--switch-back", help="LINE/PRODUCT/WHAT, LINE/PRODUCT, LINE or all: as configured again.")
+    ] = "",
+    on: Annotated[str, typer.Option("--switch-on", help="The same: use what was measured again.")] = "",
+    measure: Annotated[bool, typer.Option("--measure", help="Measure now; else once a day, before a plan.")] = False,
+    by: By = "",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    site: SiteOption = None,
+) -> None:
+    """Show how actual rate, scrap and energy correct what planning reckons with, each before and after with n."""
+    from linewright.coefficients import correct_coefficients, corrections, switch
+    from linewright.wiring import open_records, open_store
+
+    loaded = load_site(site)
+    with closing(open_records(loaded)) as records:
+        if measure:
+            with closing(open_store(loaded)) as store:
+                correct_coefficients(loaded, store=store, records=records, now=loaded.clock.now())
+        try:
+            for name, is_back in ((back, True), (on, False)):
+                if name:
+                    switch(records, name=name, back=is_back, by=by or getpass.getuser(), at=loaded.clock.now())
+        except KeyError as unknown:
+            typer.echo(unknown.args[0], err=True)
+            raise typer.Exit(1) from None
+        found = corrections(records)
+    if as_json:
+        typer.echo(json.dumps([{**asdict(each), "used": each.used} for each in found], indent=2))
+        return
+    for each in found:
+        typer.echo(f"{'*' if each.used else ' '} {each.sentence}")
+    if not found:
+        typer.echo("Nothing is corrected yet: a product needs 8 running hours within two weeks on a line.")
