@@ -310,7 +310,7 @@ def main() -> None:
             sys.exit(f"{name}: a score changed when the future was cut off")
     if options.out is not None:
         before = options.out.read_text(encoding="utf-8") if options.out.is_file() else ""
-        first = before.find("\n## ")
+        first = before.find(f"\n## {next(iter(PROTOCOLS))}\n")
         start = before[:first].rstrip() if first >= 0 else "# Failure risk: every protocol"
         options.out.write_text(start + "\n\n" + "\n\n".join(pages) + "\n", encoding="utf-8")
 
