@@ -7,7 +7,7 @@ float64, or dictionary text for states and events; null where nothing was report
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -69,6 +69,37 @@ def columns_of(machine_class: MachineClass) -> ClassColumns:
         texts=tuple(signal.name for signal in machine_class.signals if signal.kind in text_kinds),
         states=frozenset(signal.name for signal in machine_class.signals if signal.kind is SignalKind.STATE),
         hold_us={signal.name: round(3e6 * signal.period.total_seconds()) for signal in machine_class.signals},
+    )
+
+
+def wanted_columns(classes: Mapping[str, ClassColumns], signals: Sequence[str] | None) -> dict[str, ClassColumns]:
+    """The wanted columns of each class; None: all. KeyError for a signal that none of them has."""
+    if signals is None:
+        return dict(classes)
+    known = {signal for each in classes.values() for signal in each.signals}
+    if missing := sorted(set(signals) - known):
+        raise KeyError(
+            f"No signal {', '.join(missing)} on machines of class {', '.join(classes)}; "
+            f"there are {', '.join(sorted(known))}."
+        )
+    return {
+        name: replace(
+            each,
+            numbers=tuple(signal for signal in each.numbers if signal in signals),
+            texts=tuple(signal for signal in each.texts if signal in signals),
+            states=each.states & set(signals),
+        )
+        for name, each in classes.items()
+    }
+
+
+def all_columns(classes: Mapping[str, ClassColumns]) -> ClassColumns:
+    """The columns of several classes, each once."""
+    return ClassColumns(
+        name="",
+        numbers=tuple(dict.fromkeys(name for columns in classes.values() for name in columns.numbers)),
+        counters=frozenset(),
+        texts=tuple(dict.fromkeys(name for columns in classes.values() for name in columns.texts)),
     )
 
 

@@ -2,9 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,14 +14,14 @@ from plant.clock import microseconds
 from plant.signals import Aggregation, LastValue, LedgerLine, Window
 from store.contract import Aggregations
 from store.embedded import last_values, ledger, quarantine
-from store.embedded.columns import KEYS, ClassColumns, columns_of, together, unpacked
-from store.embedded.durations import timed_states
+from store.embedded.columns import ClassColumns, all_columns, columns_of, together, unpacked, wanted_columns
 from store.embedded.layout import open_hot_to_read, reaching
+from store.embedded.partitions import Partition, divided
 from store.embedded.quarantine import QuarantinedMessage
 from store.embedded.retention import rolled_windows
-from store.embedded.rolled_read import RolledRead, Source, grain_for, settled_windows
-from store.embedded.segments import Damaged, Gone, Segment, manifest, read_segment
-from store.embedded.windows import Frame, aggregation_of, raw_window, readings_by_machine, stepped_window
+from store.embedded.segments import Damaged, Gone, manifest
+from store.embedded.views import Question, View, windows_in, without
+from store.embedded.windows import Frame, raw_window
 
 log = logging.getLogger(__name__)
 Found = TypeVar("Found")
@@ -63,17 +64,34 @@ class EmbeddedReader:
     ) -> dict[str, Window]:
         """See `store.contract.ReadingStore.read`."""
         frame = Frame(start=start, end=end, step=step, as_of=as_of)
-        by_class: dict[str, list[str]] = {}
-        for machine in dict.fromkeys(machines):
-            found = self._plant.machine_index.get(machine)
-            by_class.setdefault("" if found is None else found.machine_class, []).append(machine)
-        unknown = by_class.pop("", [])
-        wanted = self._wanted(tuple(by_class) or tuple(self._columns), signals)
-        nothing = _all_of(wanted)
+        questions, nothing = self._questions(machines, signals, frame, aggregation)
+        unknown = [machine for machine in machines if machine not in self._plant.machine_index]
         windows = {machine: raw_window(machine, None, frame, columns=nothing) for machine in unknown}
-        for machine_class, names in by_class.items():
-            windows |= self._read_class(names, wanted[machine_class], frame, aggregation)
+        for question in questions:
+            with reaching(self._folder):
+                windows |= self._trying(partial(self._windows, question))
         return {machine: windows[machine] for machine in machines}
+
+    def partitions(
+        self,
+        machines: Sequence[str],
+        *,
+        signals: Sequence[str] | None = None,
+        start: datetime,
+        end: datetime,
+        step: timedelta | None = None,
+        aggregation: Aggregations = Aggregation.MEAN,
+    ) -> list[Partition]:
+        """The same read in parts, to be loaded anywhere; machines that the plant does not know are in none."""
+        frame = Frame(start=start, end=end, step=step, as_of=None)
+        questions, _ = self._questions(machines, signals, frame, aggregation)
+        with reaching(self._folder):
+            return [part for each in questions for part in divided(self._folder, self._view(each), each)]
+
+    def again(self, partition: Partition) -> Partition:
+        """A part as the store is now, after files of it went away."""
+        with reaching(self._folder):
+            return replace(partition, view=self._view(partition.question))
 
     def last_values(self, machines: Sequence[str] | None = None) -> list[LastValue]:
         """The newest value of each signal, as persisted at most a second after its batch."""
@@ -111,68 +129,29 @@ class EmbeddedReader:
             self._connection.close()
             self._hot.clear()
 
-    def _wanted(self, classes: Sequence[str], signals: Sequence[str] | None) -> dict[str, ClassColumns]:
-        """The wanted columns of each class; a signal must be in at least one of them."""
-        columns = {name: self._columns[name] for name in classes}
-        if signals is None:
-            return columns
-        known = {signal for each in columns.values() for signal in each.signals}
-        if missing := sorted(set(signals) - known):
-            raise KeyError(
-                f"No signal {', '.join(missing)} on machines of class {', '.join(columns)}; "
-                f"there are {', '.join(sorted(known))}."
+    def _questions(
+        self, machines: Sequence[str], signals: Sequence[str] | None, frame: Frame, aggregation: Aggregations
+    ) -> tuple[list[Question], ClassColumns]:
+        """One per class, and the columns of machines that no class has."""
+        by_class: dict[str, list[str]] = {}
+        for machine in dict.fromkeys(machines):
+            if (found := self._plant.machine_index.get(machine)) is not None:
+                by_class.setdefault(found.machine_class, []).append(machine)
+        wanted = wanted_columns({name: self._columns[name] for name in by_class or self._columns}, signals)
+        questions = [
+            Question(
+                machines=tuple(names),
+                columns=wanted[name],
+                whole=self._columns[name],
+                frame=frame,
+                aggregation=aggregation,
             )
-        return {
-            name: ClassColumns(
-                name=name,
-                numbers=tuple(signal for signal in each.numbers if signal in signals),
-                counters=each.counters,
-                hold_us=each.hold_us,
-                texts=tuple(signal for signal in each.texts if signal in signals),
-                states=each.states & set(signals),
-            )
-            for name, each in columns.items()
-        }
+            for name, names in by_class.items()
+        ]
+        return questions, all_columns(wanted)
 
-    def _read_class(
-        self, machines: list[str], columns: ClassColumns, frame: Frame, aggregation: Aggregations
-    ) -> dict[str, Window]:
-        with reaching(self._folder):
-            return self._trying(lambda: self._windows(machines, columns, frame, aggregation))
-
-    def _windows(
-        self, machines: list[str], columns: ClassColumns, frame: Frame, aggregation: Aggregations
-    ) -> dict[str, Window]:
-        start_us, end_us = microseconds(frame.start), microseconds(frame.end)
-        hows = {name: aggregation_of(name, columns, aggregation) for name in columns.numbers}
-        timed = timed_states(columns, aggregation)
-        holding = [*timed, *(columns.numbers if Aggregation.INTEGRAL in hows.values() else ())]
-        before_us = 0 if frame.step is None else max((columns.hold_us[name] for name in holding), default=0)
-        segments, rolled, hot = self._view(columns.name, start_us - before_us, end_us)
-        if (grain_s := grain_for(frame)) is not None:
-            settled = settled_windows(
-                segments, rolled, hot, columns=self._columns[columns.name], frame=frame, grain_s=grain_s
-            )
-            if settled:
-                rolled_up = RolledRead(
-                    machines=machines,
-                    columns=columns,
-                    frame=frame,
-                    hows=hows,
-                    timed=timed,
-                    grain_s=grain_s,
-                    before_us=before_us,
-                )
-                return rolled_up.windows(self._folder, settled, self._source(segments, hot, columns))
-        table = self._source(segments, hot, columns)(machines, start_us - before_us, end_us)
-        found = (
-            {}
-            if table is None
-            else readings_by_machine(table, machines=machines, columns=columns, frame=frame, before_us=before_us)
-        )
-        if frame.step is None:
-            return {m: raw_window(m, found.get(m), frame, columns=columns) for m in machines}
-        return {m: stepped_window(m, found.get(m), frame, columns=columns, aggregation=aggregation) for m in machines}
+    def _windows(self, question: Question) -> dict[str, Window]:
+        return windows_in(self._folder, self._view(question), question)
 
     def _trying(self, read: Callable[[], Found]) -> Found:
         """Once more when a file went away meanwhile, and without a file that is damaged."""
@@ -192,44 +171,21 @@ class EmbeddedReader:
         self._damaged.add(damage.file)
         log.warning("segment_damaged", extra={"file": damage.file, "rows": damage.segment.rows, "why": damage.why})
 
-    def _source(self, segments: list[Segment], hot: Any | None, columns: ClassColumns) -> Source:
-        """What gives the rows of some machines in [start, end) of this view, oldest writing first; None: none."""
-        signals = frozenset(columns.signals)
-
-        def rows(machines: Sequence[str], start_us: int, end_us: int) -> Any | None:
-            ranges = dict.fromkeys(machines, (start_us, end_us - 1))
-            tables = [
-                table
-                for segment in segments
-                if segment.start_us < end_us and segment.end_us >= start_us
-                for table in read_segment(self._folder, segment, ranges=ranges, signals=signals)
-            ]
-            if hot is not None:
-                tables.append(hot.select([name for name in hot.column_names if name in KEYS or name in signals]))
-            return together(tables) if tables else None
-
-        return rows
-
-    def _view(self, machine_class: str, start_us: int, end_us: int) -> tuple[list[Segment], list[Segment], Any | None]:
+    def _view(self, question: Question) -> View:
         """Manifest, windows with rollups only, and hot rows of one read transaction; nothing of a damaged file."""
+        name = question.whole.name
+        start_us = microseconds(question.frame.start) - question.before_us
+        end_us = microseconds(question.frame.end)
         with self._lock:
             self._connection.execute("BEGIN")
             try:
-                segments = manifest(self._connection, machine_class, start_us=start_us, end_us=end_us)
-                rolled = rolled_windows(self._connection, machine_class, start_us=start_us, end_us=end_us)
-                hot = self._hot_rows(machine_class)
+                segments = manifest(self._connection, name, start_us=start_us, end_us=end_us)
+                rolled = rolled_windows(self._connection, name, start_us=start_us, end_us=end_us)
+                hot = self._hot_rows(name)
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("COMMIT")
-        if self._damaged:
-            segments = self._sound([segment for segment in segments if segment.file not in self._damaged])
-            rolled = self._sound(rolled)
-        return segments, rolled, hot
-
-    def _sound(self, segments: list[Segment]) -> list[Segment]:
-        """Without their damaged rollups."""
-        damaged = self._damaged
-        return [replace(s, rollups={g: f for g, f in s.rollups.items() if f not in damaged}) for s in segments]
+        return without(View(segments=tuple(segments), rolled=tuple(rolled), hot=hot), self._damaged)
 
     def _hot_rows(self, machine_class: str) -> Any | None:
         """The hot part of a class; only what is new since the last call is decoded."""
@@ -247,13 +203,3 @@ class EmbeddedReader:
             table = together(tables if table is None else [table, *tables])
         self._hot[machine_class] = (numbers, table)
         return table
-
-
-def _all_of(classes: Mapping[str, ClassColumns]) -> ClassColumns:
-    """The columns of several classes, each once."""
-    return ClassColumns(
-        name="",
-        numbers=tuple(dict.fromkeys(name for columns in classes.values() for name in columns.numbers)),
-        counters=frozenset(),
-        texts=tuple(dict.fromkeys(name for columns in classes.values() for name in columns.texts)),
-    )

@@ -5,7 +5,7 @@ durations of states, `as_of`) is made here from its raw rows by the functions of
 sending them. Ledger, quarantine and last values are in the instance's folder.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ from plant.assets import Plant
 from plant.clock import microseconds
 from plant.signals import Aggregation, LastValue, LedgerLine, Quality, Window
 from store.contract import Aggregations
-from store.embedded.columns import ClassColumns, columns_of, together
+from store.embedded.columns import ClassColumns, all_columns, columns_of, together, wanted_columns
 from store.embedded.durations import timed_states
 from store.embedded.quarantine import QuarantinedMessage
 from store.embedded.reader import open_reader
@@ -79,7 +79,7 @@ class InfluxReader:
         for machine in dict.fromkeys(machines):
             found = self._plant.machine_index.get(machine)
             (unknown if found is None else by_class.setdefault(found.machine_class, [])).append(machine)
-        wanted = _wanted({name: self._columns[name] for name in by_class or self._columns}, signals)
+        wanted = wanted_columns({name: self._columns[name] for name in by_class or self._columns}, signals)
         windows: dict[str, Window] = {}
         for name, names in by_class.items():
             columns = wanted[name]
@@ -88,7 +88,7 @@ class InfluxReader:
             else:
                 for first in range(0, len(names), READ_TOGETHER):
                     windows |= self._from_rows(names[first : first + READ_TOGETHER], columns, frame, aggregation)
-        nothing = _all_of(wanted)
+        nothing = all_columns(wanted)
         windows |= {machine: raw_window(machine, None, frame, columns=nothing) for machine in unknown}
         return {machine: windows[machine] for machine in machines}
 
@@ -215,36 +215,3 @@ def _fill(parts: Readings, series: Series, *, first_us: int, step_us: int) -> No
         words[steps] = np.array([None if cell is None else str(cell) for cell in by_name[name]], dtype=object)
     told = np.array([bool(count) for count in by_name[ROWS]])
     parts.quality[steps[told]] = int(Quality.GOOD)
-
-
-def _wanted(classes: Mapping[str, ClassColumns], signals: Sequence[str] | None) -> dict[str, ClassColumns]:
-    """The wanted columns of each class; a signal must be in at least one of them."""
-    if signals is None:
-        return dict(classes)
-    known = {signal for each in classes.values() for signal in each.signals}
-    if missing := sorted(set(signals) - known):
-        raise KeyError(
-            f"No signal {', '.join(missing)} on machines of class {', '.join(classes)}; "
-            f"there are {', '.join(sorted(known))}."
-        )
-    return {
-        name: ClassColumns(
-            name=name,
-            numbers=tuple(signal for signal in each.numbers if signal in signals),
-            counters=each.counters,
-            texts=tuple(signal for signal in each.texts if signal in signals),
-            states=each.states,
-            hold_us=each.hold_us,
-        )
-        for name, each in classes.items()
-    }
-
-
-def _all_of(classes: Mapping[str, ClassColumns]) -> ClassColumns:
-    """The columns of several classes, each once."""
-    return ClassColumns(
-        name="",
-        numbers=tuple(dict.fromkeys(name for columns in classes.values() for name in columns.numbers)),
-        counters=frozenset(),
-        texts=tuple(dict.fromkeys(name for columns in classes.values() for name in columns.texts)),
-    )
