@@ -56,6 +56,8 @@ def features_of(normaliser: Normaliser, *, settings: ModelSettings) -> tuple[Fea
             names += [Feature(signal=s, scale=f"{rows} rows", statistic=statistic) for s in normaliser.kept]
     if settings.age is AgeInput.WITH:
         names.append(Feature(signal=AGE, scale=AGE, statistic="age"))
+        parts = len(normaliser.age_knots) - 1
+        names += [Feature(signal=AGE, scale=AGE, statistic=f"part {part + 1}") for part in range(parts)]
     return tuple(names)
 
 
@@ -72,8 +74,16 @@ def extract(
         wanted = _statistics_at(scale, settings)
         columns += _window_statistics(z, totals, at, scale, baseline, wanted).values()
     if settings.age is AgeInput.WITH:
-        columns.append(life.age_units[at][:, None])
+        columns += [life.age_units[at][:, None], _age_parts(life.age_units[at], normaliser.age_knots)]
     return np.concatenate(columns, axis=1)
+
+
+def _age_parts(age: NDArray[np.float64], knots: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much of the span between each two knots is behind [0..1]: a piecewise-linear encoding. (row, knot)
+
+    One input among hundreds is drowned by the rest; in parts the network can weigh it as trees do (docs/benchmarks).
+    """
+    return np.asarray(np.clip((age[:, None] - knots[:-1]) / np.diff(knots), 0.0, 1.0))
 
 
 def window_mean(z: NDArray[np.float64], *, rows: NDArray[np.intp], scale: int) -> NDArray[np.float64]:

@@ -41,6 +41,8 @@ class Normaliser:
     """Healthy median in each regime [canonical unit]. (regime, kept)"""
     sigma: NDArray[np.float64]
     """Healthy standard deviation in each regime [canonical unit]. (regime, kept)"""
+    age_knots: NDArray[np.float64]
+    """Quantiles of the operating age over all rows, increasing [life units]. (knot + 1,)"""
 
 
 def fit_normaliser(lives: Sequence[Life], *, settings: ModelSettings, seed: int) -> Normaliser:
@@ -78,6 +80,7 @@ def fit_normaliser(lives: Sequence[Life], *, settings: ModelSettings, seed: int)
         effect=effect,
         centre=centre,
         sigma=sigma,
+        age_knots=_age_knots(np.concatenate([life.age_units for life in lives]), settings.age_parts[-1]),
     )
 
 
@@ -98,6 +101,12 @@ def usual_values(
     regime = _nearest(standard, normaliser.regimes)
     usual = normaliser.centre[regime] + (standard - normaliser.regimes[regime]) @ normaliser.effect
     return usual, normaliser.sigma[regime]
+
+
+def _age_knots(age: NDArray[np.float64], knots: int) -> NDArray[np.float64]:
+    """Even quantiles, each a little beyond the one before even where ages tie. (knot + 1,)"""
+    quantiles = np.quantile(age, np.linspace(0.0, 1.0, knots + 1))
+    return np.asarray(quantiles + max(float(np.ptp(quantiles)), 1.0) * np.linspace(0.0, 1e-3, knots + 1))
 
 
 def _standard_settings(values: NDArray[np.float64], normaliser: Normaliser) -> NDArray[np.float64]:

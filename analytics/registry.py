@@ -25,7 +25,7 @@ from analytics.training import Model
 from analytics.versions import CURRENT, FACTS, FORMAT, current_version, incomplete, read_facts, used_versions
 
 WEIGHTS: Final = "weights.safetensors"
-NORMALISER_ARRAYS: Final = ("regimes", "setting_mean", "setting_scale", "effect", "centre", "sigma")
+NORMALISER_ARRAYS: Final = ("regimes", "setting_mean", "setting_scale", "effect", "centre", "sigma", "age_knots")
 
 
 def save_model(model: Model, *, folder: Path, created_at: datetime) -> Model:

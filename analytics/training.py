@@ -14,7 +14,7 @@ from analytics.evaluate import average_precision, brier, expected_calibration_er
 from analytics.features import Feature, extract, features_of
 from analytics.hazard import bin_edges, expected_life, log_survival, mean_weights, negative_log_likelihood, targets
 from analytics.lives import Life, chosen_rows, data_hash
-from analytics.model_settings import ModelSettings
+from analytics.model_settings import AgeInput, ModelSettings
 from analytics.network import HazardNetwork
 from analytics.normalise import Normaliser, fit_normaliser
 from plant.assets import MachineClass
@@ -29,6 +29,10 @@ LIFE_SHARE = 0.6
 """Part of the median failed life up to which the expected remaining life is compared [0..1]."""
 MODE_FAILURES = 3
 """Failures of a mode below which it is not told apart."""
+LEAST_STEPS = 24
+"""Steps of the optimiser in a pass, also where few rows would make fewer."""
+LEAST_ROWS = 64
+"""Of such a step [row]."""
 CHUNK_ROWS = 1000
 """Rows scored at a time; bounds memory [row]."""
 
@@ -89,8 +93,6 @@ class _Targets:
     """From survival at the edges to that share. (edge, grid)"""
     weight: Tensor
     """0 where the member holds the row out. (member, row)"""
-    check: Tensor
-    """0 where it does not. (member, row)"""
     mode: Tensor
     """-1 where unknown. (row,)"""
 
@@ -140,9 +142,26 @@ def train(
         )
         return NotTrained(machine_class=machine_class.name, failures=failures, reason=reason)
     progress(0.0, f"{machine_class.name}: looking at {len(usable)} lives, {failures} of them failed")
+    choices = settings.age_parts if settings.age is AgeInput.WITH else settings.age_parts[:1]
+    models = []
+    for number, parts in enumerate(choices):
+
+        def shared(share: float, text: str, number: int = number) -> None:
+            progress((number + share) / len(choices), f"{machine_class.name}: {text}")
+
+        one = settings.model_copy(update={"age_parts": (parts,)})
+        models.append(_learn(usable, machine_class=machine_class, settings=one, seed=seed, progress=shared))
+    progress(1.0, f"{machine_class.name}: trained")
+    return min(models, key=lambda model: model.metrics["log_loss"])
+
+
+def _learn(
+    usable: Sequence[Life], *, machine_class: MachineClass, settings: ModelSettings, seed: int, progress: Progress
+) -> Model:
+    failures = sum(life.failed for life in usable)
     normaliser = fit_normaliser(usable, settings=settings, seed=seed)
     rows = _gather(usable, normaliser, settings)
-    progress(0.2, f"{machine_class.name}: {len(rows.weight)} rows, {rows.features.shape[1]} inputs")
+    progress(0.2, f"{len(rows.weight)} rows, {rows.features.shape[1]} inputs")
     edges = bin_edges(1.1 * float(rows.remaining.max()), row=usable[0].row_units, bins=settings.bins)
     modes = _modes(usable)
     network, held_out = _fit(rows, usable, edges, modes, settings, seed, progress)
@@ -157,7 +176,6 @@ def train(
         weight=rows.weight[known],
         minimum_failures=settings.calibration_failures,
     )
-    progress(1.0, f"{machine_class.name}: trained")
     exposure = sum(float(life.age_units[-1]) for life in usable)
     prior_units = machine_class.mtbf_h / machine_class.cycle_h
     return Model(
@@ -226,7 +244,7 @@ def _fit(
     seed: int,
     progress: Progress,
 ) -> tuple[HazardNetwork, NDArray[np.bool_]]:
-    """The ensemble at each member's best epoch, and which rows each member held out. (member, row)"""
+    """The trained ensemble, and which rows each member held out. (member, row)"""
     rng = np.random.default_rng(seed)
     generator = torch.Generator().manual_seed(seed)
     fold = _held_out(lives, settings, rng)
@@ -244,7 +262,6 @@ def _fit(
         life=torch.tensor(np.where(known, np.minimum(rows.remaining / longest, 1.0), np.nan), dtype=torch.float32),
         life_weights=torch.tensor(mean_weights(longest, edges), dtype=torch.float32),
         weight=weight,
-        check=torch.tensor(np.where(held_out, rows.weight, 0.0), dtype=torch.float32),
         mode=mode[torch.tensor(rows.life)],
     )
     network = HazardNetwork(
@@ -283,15 +300,11 @@ def _descend(
     rng: np.random.Generator,
     progress: Progress,
 ) -> None:
-    members = range(settings.members)
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    batches = max(1, len(x) // settings.batch_rows)
+    batches = max(min(LEAST_STEPS, len(x) // LEAST_ROWS), len(x) // settings.batch_rows, 1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs * batches)
-    best = [float("inf")] * settings.members
-    best_epoch = [0] * settings.members
-    kept = {name: weights.detach().clone() for name, weights in network.named_parameters()}
+    network.train()
     for epoch in range(settings.epochs):
-        network.train()
         for part in np.array_split(rng.permutation(len(x)), batches):
             index = torch.from_numpy(part)
             loss = _loss(network, x[index], goal, index, settings.life_weight).sum()
@@ -299,24 +312,8 @@ def _descend(
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
-        network.eval()
-        with torch.no_grad():
-            held = _held_out_loss(network, x, goal)
-        for member in members:
-            if held[member] < best[member]:
-                best[member], best_epoch[member] = held[member], epoch
-                for name, weights in network.named_parameters():
-                    _member(kept[name], name, member).copy_(_member(weights.detach(), name, member))
         progress(0.2 + 0.75 * (epoch + 1) / settings.epochs, f"pass {epoch + 1} of {settings.epochs}")
-        if all(epoch - last >= settings.patience for last in best_epoch):
-            break
-    with torch.no_grad():
-        for name, weights in network.named_parameters():
-            weights.copy_(kept[name])
-
-
-def _member(weights: Tensor, name: str, member: int) -> Tensor:
-    return weights[..., member] if name == "curve" else weights[member]
+    network.eval()
 
 
 def _loss(network: HazardNetwork, x: Tensor, goal: _Targets, rows: Tensor, life_weight: float) -> Tensor:
@@ -335,17 +332,6 @@ def _loss(network: HazardNetwork, x: Tensor, goal: _Targets, rows: Tensor, life_
         each = -torch.log_softmax(modes, dim=-1).gather(-1, mode.clamp_min(0).expand(len(modes), -1)[..., None])[..., 0]
         loss = loss + MODE_WEIGHT * (known * each).sum(dim=1) / known.sum(dim=1).clamp_min(1.0)
     return loss
-
-
-def _held_out_loss(network: HazardNetwork, x: Tensor, goal: _Targets) -> list[float]:
-    """Mean likelihood loss of each member on the rows that it holds out. (member,)"""
-    total = torch.zeros(len(goal.check))
-    for rows in torch.split((goal.check > 0).any(dim=0).nonzero()[:, 0], CHUNK_ROWS):
-        hazard, _ = network(x[rows])
-        loss = negative_log_likelihood(hazard, goal.alive[rows], goal.dead[rows])
-        total += (goal.check[:, rows] * loss).sum(dim=1)
-    mean: list[float] = (total / goal.check.sum(dim=1).clamp_min(1e-9)).tolist()
-    return mean
 
 
 def _out_of_fold(network: HazardNetwork, rows: _Rows, held_out: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -370,7 +356,7 @@ def _metrics(
     failures: int,
     lives: int,
 ) -> dict[str, float]:
-    """Risk within the middle bin edge on held-out rows, before and after calibration."""
+    """Risk within the middle bin edge on held-out rows, before and after calibration; its log loss up to there."""
     column = len(edges) // 2
     horizon = float(edges[column])
     remaining, failed = rows.remaining[known], rows.failed[known]
@@ -379,6 +365,7 @@ def _metrics(
     raw = out[decided, column]
     probability = -np.expm1(calibrated(raw, calibration=calibration))
     return {
+        "log_loss": _log_loss(out, remaining, failed, edges, calibration),
         "lives": float(lives),
         "failures": float(failures),
         "horizon_units": horizon,
@@ -388,3 +375,19 @@ def _metrics(
         "ece": expected_calibration_error(probability, happened),
         "ece_uncalibrated": expected_calibration_error(-np.expm1(raw), happened),
     }
+
+
+def _log_loss(
+    out: NDArray[np.float64],
+    remaining: NDArray[np.float64],
+    failed: NDArray[np.bool_],
+    edges: NDArray[np.float64],
+    calibration: Calibration,
+) -> float:
+    """Of "fails within", mean over the edges up to the middle one and the rows that are decided there."""
+    near = calibrated(out, calibration=calibration)[:, 1 : len(edges) // 2 + 1]  # (row, edge)
+    horizons = edges[1 : len(edges) // 2 + 1]
+    happened = failed[:, None] & (remaining[:, None] <= horizons)
+    decided = failed[:, None] | (remaining[:, None] > horizons)
+    died = np.log(np.clip(-np.expm1(near), 1e-12, 1.0))
+    return float(-np.where(happened, died, np.maximum(near, -27.0))[decided].mean()) if decided.any() else float("inf")

@@ -22,6 +22,7 @@ PRESS = MachineClass(
 )
 SMALL = ModelSettings(
     scales_rows=(4, 12, 36),
+    age_parts=(1,),
     baseline_rows=20,
     knots=4,
     hidden=(32, 16),
