@@ -4,7 +4,7 @@ Reads only the facts and the plan, and shares nothing with the formulation. Inte
 within the stated tolerance, as hours and energies come from floats. Nothing that fails here is published.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil
@@ -48,7 +48,17 @@ def check_rules(facts: PlanningFacts, plan: Plan, worked_out: Account) -> tuple[
         _check("frozen", "The first hours keep to the accepted plan.", _frozen(facts, plan, worked_out)),
         _check("orders", "No order that must be made is without a line.", _orders(facts), ZERO),
         _check("costs", "The published costs are those of the plan.", _costs(plan, worked_out)),
+        *_checks_of_later_rules(facts, plan, worked_out),
     )
+
+
+def _checks_of_later_rules(facts: PlanningFacts, plan: Plan, worked_out: Account) -> Iterator[RuleCheck]:
+    """Rules that came after the first plans, where the facts ask for them: older certificates stay as they were."""
+    if facts.fixed_lots:
+        yield _check("fixed_lots", "Lots that a person fixed are made as fixed.", _fixed_lots(facts, worked_out))
+    if facts.fixed_maintenance:
+        sentence = "Machines are maintained as a person fixed it."
+        yield _check("fixed_maintenance", sentence, _fixed_maintenance(facts, plan), ZERO)
 
 
 def certify(
@@ -254,6 +264,19 @@ def _frozen(facts: PlanningFacts, plan: Plan, worked_out: Account) -> Residuals:
     now = {(w.machine, w.start) for w in plan.maintenance}
     for _, start in before ^ now:
         yield _broken(facts.start <= start < limit)
+
+
+def _fixed_lots(facts: PlanningFacts, worked_out: Account) -> Residuals:
+    for lot in facts.fixed_lots:
+        span = range((lot.start - facts.start) // HOUR, (lot.end - facts.start) // HOUR)
+        made = (n for (line, p, t), n in worked_out.units.items() if (line, p) == (lot.line, lot.product) and t in span)
+        yield abs(sum(made, ZERO) - Fraction(lot.gross_units))
+
+
+def _fixed_maintenance(facts: PlanningFacts, plan: Plan) -> Residuals:
+    for each in facts.fixed_maintenance:
+        starts = [window.start for window in plan.maintenance if window.machine == each.machine]
+        yield _broken(bool(set(starts) - set(each.starts)) or len(starts) != min(len(each.starts), 1))
 
 
 def _orders(facts: PlanningFacts) -> Residuals:

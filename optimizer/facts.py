@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +17,8 @@ GRAINS_PER_UNIT = 10**7
 """What a line makes in an hour is stated in these parts of a unit, as a unit may be under way when the hour strikes."""
 DERIVED = ("machine_index", "class_index")
 """Fields of the plant that follow from its lines and classes."""
+LATER: Final[dict[str, dict[str, Any]]] = {"": {"fixed_maintenance": (), "fixed_lots": ()}}
+"""Fields that came after the first plans, by section of the document, with the value that says nothing."""
 WHOLE_UNITS_FROM_RATE = 20.0
 """Lines that make fewer units an hour are planned in thousandths, as a unit takes a fair part of the hour [unit/h]."""
 
@@ -42,6 +44,28 @@ class FreshSurvival:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FixedMaintenance:
+    """What a person decided about a machine's maintenance."""
+
+    machine: str
+    starts: tuple[datetime, ...]
+    """It starts at one of these, on the plan's hours; none: the machine is not maintained in this plan."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixedLot:
+    """What a person decided about a line: how much of a product it makes in a time."""
+
+    line: str
+    product: str
+    start: datetime
+    end: datetime
+    """Half open, on the plan's hours."""
+    gross_units: float
+    """Exactly so many; 0: none. Over whole shifts it is whole units [unit]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PlanningFacts:
     """Everything that enters a plan; the same facts give the same problem."""
 
@@ -61,6 +85,10 @@ class PlanningFacts:
     """The accepted plan, kept in its first `policy.frozen_h` hours."""
     ongoing: tuple[OngoingMaintenance, ...] = ()
     fresh: tuple[FreshSurvival, ...] = ()
+    fixed_maintenance: tuple[FixedMaintenance, ...] = ()
+    """At most one per machine."""
+    fixed_lots: tuple[FixedLot, ...] = ()
+    """None speaks of hours of a line and product that another speaks of."""
 
     def class_of(self, machine: Machine) -> MachineClass:
         """The class of a machine."""
@@ -76,8 +104,18 @@ class PlanningFacts:
 
 
 def facts_to_json(facts: PlanningFacts) -> bytes:
-    """Canonical JSON of the facts: the same facts always give the same bytes."""
-    return msgspec.json.encode(facts, order="deterministic")
+    """Canonical JSON of the facts: the same facts always give the same bytes.
+
+    A field that came after the first plans is left out where it says nothing, so that their facts keep their hash.
+    """
+    document: dict[str, Any] = msgspec.to_builtins(facts, order="deterministic")
+    for section, names in LATER.items():
+        found = document[section] if section else document
+        for item in [found] if isinstance(found, dict) else found:
+            for name, nothing in names.items():
+                if item[name] == nothing:
+                    del item[name]
+    return msgspec.json.encode(document)
 
 
 def facts_from_json(document: bytes) -> PlanningFacts:

@@ -205,6 +205,8 @@ def _sentence(problem: PlanningProblem, rule: str) -> str:
     if name == "co2_cap":
         least = _least_emissions(problem)
         return f"Emissions may be at most {facts.tariff.co2_cap_kg:g} kg; the least possible is {least:.4g} kg."
+    if facts.fixed_lots:
+        return "What a person fixed is made as fixed, and the first hours are kept from the accepted plan."
     return f"The first {facts.policy.frozen_h} h are kept from the accepted plan."
 
 
@@ -236,8 +238,8 @@ def ways_out(problem: PlanningProblem, conflict: tuple[str, ...]) -> Iterator[Wa
         relaxed = replace(facts, policy=replace(facts.policy, max_failure_probability=needed))
         yield WayOut(sentence=sentence, amount=needed - limit, facts=relaxed)
     if FROZEN in conflict:
-        thawed = replace(facts, policy=replace(facts.policy, frozen_h=0))
-        sentence = "Let the plan change its first hours."
+        thawed = replace(facts, policy=replace(facts.policy, frozen_h=0), fixed_lots=())
+        sentence = f"Let the plan change its first hours{' and what was fixed' if facts.fixed_lots else ''}."
         yield WayOut(sentence=sentence, amount=float(facts.policy.frozen_h), facts=thawed)
 
 

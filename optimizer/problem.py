@@ -18,6 +18,7 @@ from optimizer.facts import (
     needs_setup,
     units_step,
 )
+from optimizer.fixing import lots_as_fixed, machines_as_fixed
 from optimizer.risk_tables import MachineOptions, machine_options
 from optimizer.slots import CLOSED, HOUR, Slots, lay_out, slot_of
 from optimizer.validate import validate
@@ -89,7 +90,7 @@ class PlanningProblem:
     crews_free: tuple[int, ...]
     """Crews that are not at work already. (hour,)"""
     frozen: dict[tuple[int, int], tuple[float, float]]
-    """Least and greatest running hours of a making in a frozen hour, by (making, hour) [h]."""
+    """Least and greatest running hours of a making in a frozen or fixed hour, by (making, hour) [h]."""
     unmakeable: tuple[str, ...]
     """Numbers of orders that no line can make and stock does not cover."""
 
@@ -110,6 +111,21 @@ def build_problem(facts: PlanningFacts) -> PlanningProblem:
     )
     idle_kw = np.array([sum(facts.class_of(machine).idle_power_kw for machine in line.machines) for line in lines])
     makings = _makings(facts, slots, index, idle_kw)
+    frozen = _frozen(facts, slots, makings, machines)
+    if facts.fixed_lots or facts.fixed_maintenance:
+        names = [line.name for line in lines]
+        place = {(names[making.line], making.product): m for m, making in enumerate(makings)}
+        fixed = lots_as_fixed(
+            facts,
+            slots=slots,
+            makings=place,
+            setup_h=tuple(making.setup_h if making.needs_setup else 0.0 for making in makings),
+            rates=tuple(making.rate_per_h for making in makings),
+            machines=machines,
+            frozen=frozen,
+        )
+        machines = machines_as_fixed(facts, machines, fixed, {m: line for (line, _), m in place.items()})
+        frozen |= fixed
     return PlanningProblem(
         facts=facts,
         slots=slots,
@@ -121,7 +137,7 @@ def build_problem(facts: PlanningFacts) -> PlanningProblem:
         holding={product.name: product.holding_cost_per_unit_h for product in facts.products},
         machines=machines,
         crews_free=_crews_free(facts, len(slots.starts)),
-        frozen=_frozen(facts, slots, makings, machines),
+        frozen=frozen,
         unmakeable=_unmakeable(facts, slots),
     )
 

@@ -97,6 +97,7 @@ def _choices(
 ) -> tuple[tuple[int | None, ...], tuple[tuple[int, int], ...], bool]:
     """Starts and windows of a machine's options, and whether they leave no choice."""
     start_utc = facts.start.astimezone(UTC)
+    fixed = next((each for each in facts.fixed_maintenance if each.machine == machine.name), None)
     length = ceil(machine_class.maintenance_h)
     for job in maintenance_in_progress(facts):
         if job.machine == machine.name:
@@ -112,6 +113,11 @@ def _choices(
     step = facts.policy.option_step_h
     epoch_h = int(start_utc.timestamp() // 3600)
     grid = {k for k in range(horizon - length + 1) if k == 0 or (epoch_h + k) % step == 0}
+    if fixed is not None:
+        asked = {(at - facts.start) // HOUR for at in fixed.starts}
+        asked = {k for k in asked if frozen_h <= k <= horizon - length}
+        hours = sorted(asked & (grid | set(kept_starts)) or asked)
+        return (tuple(hours) or (None,)), (tuple((k, k + length) for k in hours) or ((0, 0),)), len(hours) <= 1
     hours = sorted(k for k in grid | set(kept_starts) if k >= frozen_h)
     return (None, *hours), ((0, 0), *((k, k + length) for k in hours)), False
 

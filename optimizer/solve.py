@@ -97,7 +97,7 @@ def _without_maintenance(problem: PlanningProblem, plan: Plan, control: Control)
     from optimizer.highs import Outcome
     from optimizer.search import search
 
-    free = {options.machine for options in problem.machines if not options.forced}
+    free = {options.machine for options in problem.machines if not options.forced and options.starts[0] is None}
     proposed = frozenset(window.machine for window in plan.maintenance if window.machine in free)
     certificate = plan.certificate
     if not proposed or certificate is None:

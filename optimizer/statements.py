@@ -28,16 +28,16 @@ WHEN = (
 )
 MOST_LETTERS = 200
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_WHEN = r"(?P<when>(?:\s+(?:on\s+\S+|(?:at|before|after)\s+\d{1,2}(?::\d\d)?))*)"
+WHEN_PATTERN = r"(?P<when>(?:\s+(?:on\s+\S+|(?:at|before|after)\s+\d{1,2}(?::\d\d)?))*)"
 _NO_DAY = rf"(?!{'|'.join(WEEKDAYS)}|today|tomorrow|\d)"
 _PATTERNS = (
-    ("idle", re.compile(rf"nothing\s+on\s+(?P<place>.+?){_WHEN}")),
+    ("idle", re.compile(rf"nothing\s+on\s+(?P<place>.+?){WHEN_PATTERN}")),
     (
         "spare",
-        re.compile(rf"no\s+maintenance(?:\s+on\s+(?P<place>{_NO_DAY}.+?))?{_WHEN}"),
+        re.compile(rf"no\s+maintenance(?:\s+on\s+(?P<place>{_NO_DAY}.+?))?{WHEN_PATTERN}"),
     ),
-    ("maintain", re.compile(rf"maintain\s+(?P<place>.+?){_WHEN}")),
-    ("stop", re.compile(rf"no\s+(?P<product>.+?)\s+on\s+(?P<place>.+?){_WHEN}")),
+    ("maintain", re.compile(rf"maintain\s+(?P<place>.+?){WHEN_PATTERN}")),
+    ("stop", re.compile(rf"no\s+(?P<product>.+?)\s+on\s+(?P<place>.+?){WHEN_PATTERN}")),
     ("deliver", re.compile(r"deliver\s+(?:order\s+)?(?P<order>.+?)\s+in\s+time")),
 )
 
@@ -74,28 +74,28 @@ def read_statement(text: str, problem: PlanningProblem) -> Statement:
     facts = problem.facts
     words = " ".join(text.split()).rstrip(".!?")
     if len(words) > MOST_LETTERS:
-        raise _fault(f"{len(words)} letters", f"at most {MOST_LETTERS} are read.")
+        raise statement_fault(f"{len(words)} letters", f"at most {MOST_LETTERS} are read.")
     for kind, pattern in _PATTERNS:
         if (found := pattern.fullmatch(words.lower())) is None:
             continue
         spelled = {name: words[slice(*found.span(name))] for name in pattern.groupindex if found[name]}
         if kind == "deliver":
             return Statement(text=words, demand=Demand.DELIVER, order=_order(facts, spelled["order"]))
-        hours = _hours(facts, spelled.get("when", ""))
+        hours = hours_named(facts, spelled.get("when", ""))
         if not hours:
-            raise _fault(spelled.get("when", "").strip(), f"a time within the plan, {_span(facts)}.")
+            raise statement_fault(spelled.get("when", "").strip(), f"a time within the plan, {span_text(facts)}.")
         if kind in ("spare", "maintain"):
-            machines = _machines(facts, spelled.get("place", ""))
+            machines = machines_named(facts, spelled.get("place", ""))
             if kind == "maintain" and len(machines) > 1:
-                raise _fault(spelled["place"], f"one machine: {', '.join(machines)}.")
+                raise statement_fault(spelled["place"], f"one machine: {', '.join(machines)}.")
             demand = Demand.SPARE if kind == "spare" else Demand.MAINTAIN
             return Statement(text=words, demand=demand, machines=machines, hours=hours)
-        line = _line(facts, spelled["place"])
+        line = line_named(facts, spelled["place"])
         made = tuple(c.product for c in facts.capabilities if c.line == line)
         if kind == "stop":
-            made = (_product(facts, spelled["product"], made),)
+            made = (product_named(facts, spelled["product"], made),)
         return Statement(text=words, demand=Demand.STOP, line=line, products=made, hours=hours)
-    raise _fault(words[:80], f"one of: {'; '.join(FORMS)}. {WHEN}")
+    raise statement_fault(words[:80], f"one of: {'; '.join(FORMS)}. {WHEN}")
 
 
 def holds(statement: Statement, plan: Plan, problem: PlanningProblem) -> bool:
@@ -177,7 +177,7 @@ def _impossible(problem: PlanningProblem, options: MachineOptions, statement: St
     )  # fmt: skip
 
 
-def _hours(facts: PlanningFacts, when: str) -> tuple[int, ...]:
+def hours_named(facts: PlanningFacts, when: str) -> tuple[int, ...]:
     """The hours of the plan that fit a time in words."""
     zone = ZoneInfo(facts.plant.timezone)
     local = [(facts.start + HOUR * t).astimezone(zone) for t in range(facts.policy.horizon_h)]
@@ -206,17 +206,18 @@ def _day(facts: PlanningFacts, word: str) -> date | int:
     try:
         return date.fromisoformat(word)
     except ValueError:
-        raise _fault(word, "a day: a weekday, today, tomorrow or a date such as 2026-11-24.") from None
+        raise statement_fault(word, "a day: a weekday, today, tomorrow or a date such as 2026-11-24.") from None
 
 
 def _time(word: str) -> time:
     try:
         return datetime.strptime(word if ":" in word else f"{word}:00", "%H:%M").time()  # noqa: DTZ007 - a wall clock's
     except ValueError:
-        raise _fault(word, "a time of the day such as 14:00.") from None
+        raise statement_fault(word, "a time of the day such as 14:00.") from None
 
 
-def _machines(facts: PlanningFacts, place: str) -> tuple[str, ...]:
+def machines_named(facts: PlanningFacts, place: str) -> tuple[str, ...]:
+    """The machine, or the machines of the line, of a name or label; of none: all."""
     if not place:
         return tuple(machine.name for machine in facts.plant.machines)
     for machine in facts.plant.machines:
@@ -226,35 +227,41 @@ def _machines(facts: PlanningFacts, place: str) -> tuple[str, ...]:
         if place.lower() in (line.name.lower(), line.label.lower()):
             return tuple(machine.name for machine in line.machines)
     names = ", ".join(machine.name for machine in facts.plant.machines[:20])
-    raise _fault(place, f"a machine ({names}) or a line ({', '.join(line.name for line in facts.plant.lines)}).")
+    raise statement_fault(
+        place, f"a machine ({names}) or a line ({', '.join(line.name for line in facts.plant.lines)})."
+    )
 
 
-def _line(facts: PlanningFacts, place: str) -> str:
+def line_named(facts: PlanningFacts, place: str) -> str:
+    """The line of a name or label."""
     for line in facts.plant.lines:
         if place.lower() in (line.name.lower(), line.label.lower()):
             return line.name
-    raise _fault(place, f"a line: {', '.join(line.name for line in facts.plant.lines)}.")
+    raise statement_fault(place, f"a line: {', '.join(line.name for line in facts.plant.lines)}.")
 
 
-def _product(facts: PlanningFacts, word: str, made: tuple[str, ...]) -> str:
+def product_named(facts: PlanningFacts, word: str, made: tuple[str, ...]) -> str:
+    """The product of a name or label, one of those made."""
     for product in facts.products:
         if product.name in made and word.lower() in (product.name.lower(), product.label.lower()):
             return product.name
-    raise _fault(word, f"a product that the line makes: {', '.join(made)}.")
+    raise statement_fault(word, f"a product that the line makes: {', '.join(made)}.")
 
 
 def _order(facts: PlanningFacts, word: str) -> str:
     for order in facts.orders:
         if order.number.lower() == word.lower():
             return order.number
-    raise _fault(word, f"an order: {', '.join(order.number for order in facts.orders[:20])}.")
+    raise statement_fault(word, f"an order: {', '.join(order.number for order in facts.orders[:20])}.")
 
 
-def _span(facts: PlanningFacts) -> str:
+def span_text(facts: PlanningFacts) -> str:
+    """The plan's time in words."""
     zone = ZoneInfo(facts.plant.timezone)
     end = facts.start + HOUR * facts.policy.horizon_h
     return f"{facts.start.astimezone(zone):%A %d %b %H:%M} to {end.astimezone(zone):%A %d %b %H:%M}"
 
 
-def _fault(found: str, expected: str) -> ConfigError:
+def statement_fault(found: str, expected: str) -> ConfigError:
+    """What is wrong with a planner's words."""
     return ConfigError((Fault(where="statement", found=repr(found), expected=expected),))

@@ -31,7 +31,10 @@ def find_faults(facts: PlanningFacts) -> Iterator[Fault]:
     yield from _tariff_faults(facts)
     yield from _policy_faults(facts)
     yield from _risk_faults(facts)
-    yield from _time_faults(facts)
+    time_faults = tuple(_time_faults(facts))
+    yield from time_faults
+    if not time_faults:
+        yield from _fixed_faults(facts)
 
 
 def _fault(where: str, found: object, expected: str) -> Fault:
@@ -178,6 +181,52 @@ def _risk_faults(facts: PlanningFacts) -> Iterator[Fault]:
         if job.machine not in facts.plant.machine_index:
             yield _fault("ongoing maintenance: machine", job.machine, "it must name a machine of the plant.")
         yield from _aware(f"ongoing maintenance of {job.machine}: end", job.end)
+
+
+def _fixed_faults(facts: PlanningFacts) -> Iterator[Fault]:
+    """What a person fixed speaks of what there is, on the plan's hours."""
+    machines = facts.plant.machine_index
+    capabilities = {(c.line, c.product): c for c in facts.capabilities}
+    yield from _unique("fixed_maintenance", (each.machine for each in facts.fixed_maintenance))
+    for each in facts.fixed_maintenance:
+        where = f"fixed_maintenance of {each.machine}"
+        if each.machine not in machines:
+            yield _fault("fixed_maintenance: machine", each.machine, "it must name a machine of the plant.")
+            continue
+        length_h = math.ceil(facts.class_of(machines[each.machine]).maintenance_h)
+        for at in each.starts:
+            yield from _on_hour(facts, where, at, latest_h=facts.policy.horizon_h - length_h)
+    for index, lot in enumerate(facts.fixed_lots):
+        where = f"fixed_lots[{index}]"
+        capability = capabilities.get((lot.line, lot.product))
+        if capability is None:
+            made = f"{lot.product} on {lot.line}"
+            yield _fault(where, made, "it must be a product that the line makes.")
+            continue
+        yield from _numbers(where, lot, ("gross_units",))
+        zones = [
+            *_on_hour(facts, f"{where}.start", lot.start, latest_h=facts.policy.horizon_h - 1),
+            *_on_hour(facts, f"{where}.end", lot.end, latest_h=facts.policy.horizon_h),
+        ]
+        yield from zones
+        if not zones and lot.end <= lot.start:
+            yield _fault(f"{where}.end", lot.end.isoformat(), "it must be after the lot's start.")
+        for other in facts.fixed_lots[:index] if not zones else ():
+            same = (other.line, other.product) == (lot.line, lot.product)
+            if same and other.start < lot.end and lot.start < other.end:
+                yield _fault(where, f"{lot.product} on {lot.line}", "its time overlaps that of another fixed lot.")
+
+
+def _on_hour(facts: PlanningFacts, where: str, at: datetime, *, latest_h: int) -> Iterator[Fault]:
+    """An instant that is none of the plan's hours up to a last one."""
+    zones = tuple(_aware(where, at))
+    yield from zones
+    if zones:
+        return
+    hours = (at - facts.start) / timedelta(hours=1)
+    if hours != int(hours) or not 0 <= hours <= latest_h:
+        last = facts.start + timedelta(hours=latest_h)
+        yield _fault(where, at.isoformat(), f"a full hour from {facts.start.isoformat()} to {last.isoformat()}.")
 
 
 def _curve(where: str, horizons_h: tuple[float, ...], survival: tuple[float, ...]) -> Iterator[Fault]:
