@@ -1,4 +1,4 @@
-"""The sections of the shell itself: `store`, `topics`, `console`, `webhook`."""
+"""The sections of the shell itself: `store`, `topics`, `console`, `webhook`, `cluster`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -96,6 +96,31 @@ class WebhookSettings(Part):
             return self.secret.get_secret_value()
         assert self.secret_file is not None
         return first_line(self.secret_file)
+
+
+class ClusterSettings(Part):
+    """Where long work is done: training on months, features, imports."""
+
+    scheduler: str | None = Field(
+        default=None,
+        description="Dask scheduler, e.g. tcp://10.0.0.5:8786, whose workers see this site's folder under the same "
+        "path; off: threads of this machine.",
+    )
+    timeout_s: float = Field(
+        default=10.0, gt=0, description="How long to wait for the scheduler, and for a worker to be there [s]."
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.scheduler is not None:
+            try:
+                parts = urlsplit(self.scheduler)
+                fits = parts.scheme in ("tcp", "tls") and bool(parts.hostname) and (parts.port or 0) > 0
+            except ValueError:
+                fits = False
+            if not fits:
+                raise ValueError(f"scheduler {self.scheduler!r} must be tcp://host:port or tls://host:port")
+        return self
 
 
 def first_line(file: Path) -> str:

@@ -24,7 +24,15 @@ from linewright.settings.plant import PlantPart
 from linewright.settings.production import CalendarPart, DemandPart, PlanningPart, ProductionPart, ShiftPart, TariffPart
 from linewright.settings.references import reference_faults
 from linewright.settings.replanning import ReplanningPart
-from linewright.settings.shell import ConsoleSettings, StoreKind, StorePart, TopicSettings, WebhookSettings, fill
+from linewright.settings.shell import (
+    ClusterSettings,
+    ConsoleSettings,
+    StoreKind,
+    StorePart,
+    TopicSettings,
+    WebhookSettings,
+    fill,
+)
 from linewright.settings.toml import Document, key_path, path_of, read_toml
 from linewright.settings.toml import Path as KeyPath
 from linewright.settings.words import closest, shown
@@ -53,6 +61,7 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "console": ConsoleSettings,
     "webhook": WebhookSettings,
     "influx": InfluxSettings,
+    "cluster": ClusterSettings,
     "model": ModelSettings,
     "simulator": SimulatorSettings,
 }
@@ -110,6 +119,7 @@ class Site:
     keeps: StoreKind = StoreKind.EMBEDDED
     """Where readings are kept."""
     records: RecordsSettings = field(default_factory=RecordsSettings)
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
     replanning: ReplanningPart = field(default_factory=ReplanningPart)
     demo: bool = False
     """Whether this is the demonstration; only words differ."""
@@ -261,6 +271,7 @@ def _site(parts: dict[str, Any], *, values: dict[str, Any], path: Path, now: dat
         store=parts["store"],
         keeps=parts["store"].kind,
         records=parts["records"],
+        cluster=parts["cluster"],
         console=parts["console"],
         webhook=parts.get("webhook"),
         influx=parts.get("influx"),
