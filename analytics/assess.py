@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analytics.calibrate import QUANTILES, calibrated
+from analytics.calibrate import calibrated
 from analytics.explain import contributions, evidence_of
 from analytics.features import extract
 from analytics.hazard import ensemble_log_survival, interpolation, remaining_quantile
@@ -22,6 +22,8 @@ from plant.clock import instant
 from plant.risks import Risk
 from plant.signals import Window
 
+TOLD: Final = (0.1, 0.5, 0.9)
+"""Quantiles of the remaining life that a risk tells [0..1]."""
 HORIZONS_H: Final = (
     *(float(hour) for hour in range(1, 73)),
     *(80.0, 88.0, 96.0, 108.0, 120.0, 144.0, 168.0, 192.0, 216.0, 240.0, 288.0, 336.0, 420.0, 504.0, 672.0, 840.0),
@@ -141,7 +143,7 @@ def _judge(
     longest = HORIZONS_H[-1] / model.cycle_h
     quantiles = [
         model.cycle_h * remaining_quantile(scores.log_survived, model.edges, probability=level, longest=longest)
-        for level in model.calibration.levels
+        for level in map(model.calibration.level, TOLD)
     ]
     split = contributions(features, model=model, horizon_units=horizon_h / model.cycle_h)
     reason = "" if model.calibration.calibrated else _uncalibrated(model)
@@ -182,7 +184,7 @@ def _base_risk(life: Life, model: Model | None, machine_class: MachineClass, hor
     else:
         rate_h = model.base_rate / model.cycle_h
         reason = f"{_lack(life, model)}; the class's mean life of {1 / rate_h:.0f} h speaks"
-    p10, p50, p90 = (float(min(-np.log1p(-q) / rate_h, HORIZONS_H[-1])) for q in QUANTILES)
+    p10, p50, p90 = (float(min(-np.log1p(-q) / rate_h, HORIZONS_H[-1])) for q in TOLD)
     return Risk(
         machine=life.machine,
         mode=ANY_MODE,

@@ -22,7 +22,7 @@ SLOPE_SPREAD = 0.3
 OFFSET_SPREAD = 0.5
 """Prior standard deviation of the offset [log units]."""
 TINY = 1e-12
-QUANTILES = (0.1, 0.5, 0.9)
+QUANTILES = (0.05, 0.1, 0.5, 0.9, 0.95)
 """Of the remaining life: shares of machines that fail earlier [0..1]."""
 LEVEL_BOUNDS = (0.002, 0.998)
 """Beyond them a survival curve tells nothing any more [0..1]."""
@@ -40,6 +40,10 @@ class Calibration:
     """False: too few failures; the network's own numbers are reported and called uncalibrated."""
     levels: tuple[float, ...] = QUANTILES
     """Probabilities at which the survival curve is read for each of `QUANTILES` [0..1]."""
+
+    def level(self, share: float) -> float:
+        """Where on the survival curve this share of machines has failed: one of `QUANTILES` [0..1]."""
+        return self.levels[QUANTILES.index(share)]
 
 
 def calibrated(log_survived: NDArray[np.float64], *, calibration: Calibration) -> NDArray[np.float64]:
@@ -116,7 +120,7 @@ def conformal_levels(
     life: NDArray[np.intp],
     weight: NDArray[np.float64],
 ) -> tuple[float, ...]:
-    """The level for each of `QUANTILES`, a step outwards for the finite number of lives; (0.1, 0.5, 0.9) if right.
+    """The level for each of `QUANTILES`, a step outwards for the finite number of lives; QUANTILES themselves if right.
 
     Args:
         reached: Predicted probability of failing before the life's true end, at each held-out row [0..1]. (row,)

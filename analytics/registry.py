@@ -155,7 +155,6 @@ def _facts(model: Model, created_at: datetime) -> dict[str, Any]:
 
 
 def _calibration(facts: dict[str, Any]) -> Calibration:
-    """A calibration from before there were conformal levels keeps the curve's own quantiles."""
     found = Calibration(**facts)
     return replace(found, levels=tuple(found.levels))
 

@@ -111,7 +111,7 @@ def run_network(
         np.concatenate(
             [remaining_quantile(score.log_survived, model.edges, probability=p, longest=1e4) for score in scores]
         )
-        for p in (model.calibration.levels[0], model.calibration.levels[-1])
+        for p in map(model.calibration.level, (0.1, 0.9))
     )
     every = np.concatenate(truth)
     last = np.cumsum([len(part) for part in truth]) - 1

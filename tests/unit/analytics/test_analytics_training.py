@@ -38,9 +38,9 @@ def test_most_unseen_lives_end_within_their_interval(model):
     inside = []
     for life in fleet(96, lives=20):
         log_survived = score_life(life, model=model).log_survived
-        low, _, high = (
-            remaining_quantile(log_survived, model.edges, probability=level, longest=1000.0)
-            for level in model.calibration.levels
+        low, high = (
+            remaining_quantile(log_survived, model.edges, probability=model.calibration.level(share), longest=1000.0)
+            for share in (0.1, 0.9)
         )
         inside.append(np.mean((low <= life.remaining_units) & (life.remaining_units <= high)))
     assert 0.65 < np.mean(inside) < 0.95  # nominal 0.8
