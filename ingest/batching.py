@@ -56,6 +56,7 @@ class Batcher:
         self._numbers = {name: number for number, name in enumerate(plant.machine_index)}
         self._message_filter: list[int] = []
         self._rejections: list[Rejection] = []
+        self._copies: list[tuple[int, int]] = []
         self.payload_bytes = 0
         """Payload of the messages held [byte]."""
 
@@ -78,8 +79,8 @@ class Batcher:
         received_at_us: int,
         values: tuple[Value, ...],
         told: Quality = Quality.GOOD,
-    ) -> None:
-        """Add the reading of an open message, with what it `told` of its own quality.
+    ) -> int:
+        """Add the reading of an open message, with what it `told` of its own quality; its time [µs UTC].
 
         Without a device time it takes the time of reception, moved on by microseconds where the machine's last one was
         no earlier: readings that were read together must not overwrite each other.
@@ -100,6 +101,7 @@ class Batcher:
         columns.message.append(message)
         columns.quality.append(int(quality))
         columns.rows.append(values)
+        return observed_at_us
 
     def open_messages(self, topic_filters: Sequence[int], *, payload_bytes: int) -> int:
         """Give several messages their places, one after the other; the index of the first."""
@@ -107,6 +109,11 @@ class Batcher:
         self._message_filter.extend(topic_filters)
         self.payload_bytes += payload_bytes
         return first
+
+    @property
+    def signals(self) -> dict[str, tuple[str, ...]]:
+        """Signals of each machine class, in the order of a reading's values."""
+        return {name: tuple(signal.name for signal in each.signals) for name, each in self._classes.items()}
 
     def number_of(self, machine: str) -> int:
         """What `add_columns` calls a machine of the plant; -1 for one that is not in it."""
@@ -160,6 +167,10 @@ class Batcher:
             )
         )
 
+    def copied(self, message: int, *, samples: int) -> None:
+        """Mark samples of an open message as copies of ones that were kept before."""
+        self._copies.append((message, samples))
+
     def take(self, received: Sequence[int], *, in_flight: Sequence[int] | None = None) -> Batch:
         """The batch so far, and an empty one from here on.
 
@@ -172,6 +183,8 @@ class Batcher:
         samples = _samples(tables.values(), message_filter, filters=len(self._filters))
         for rejection in self._rejections:
             samples[message_filter[rejection.message]] += rejection.samples
+        for message, copies in self._copies:
+            samples[message_filter[message]] += copies
         batch = Batch(
             run=self._run,
             tables=tables,
@@ -181,8 +194,10 @@ class Batcher:
             in_flight=_counts(in_flight if in_flight is not None else [0] * len(self._filters)),
             samples=samples,
             rejections=tuple(self._rejections),
+            copies=tuple(self._copies),
         )
-        self._columns, self._blocks, self._message_filter, self._rejections, self.payload_bytes = {}, {}, [], [], 0
+        self._columns, self._blocks, self._message_filter, self.payload_bytes = {}, {}, [], 0
+        self._rejections, self._copies = [], []
         return batch
 
     def _whole(self, machine_class: str) -> pa.Table:

@@ -48,6 +48,7 @@ class _Offer(msgspec.Struct, frozen=True, kw_only=True, tag="offer"):
     samples: bytes
     rejections: tuple[Rejection, ...]
     tables: dict[str, bytes]
+    copies: tuple[tuple[int, int], ...]
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,6 +194,7 @@ def _packed(batch: Batch) -> _Offer:
         in_flight=batch.in_flight.tobytes(),
         samples=batch.samples.tobytes(),
         rejections=batch.rejections,
+        copies=batch.copies,
         tables={name: _ipc(table) for name, table in batch.tables.items()},
     )
 
@@ -210,6 +212,7 @@ def _unpacked(offer: _Offer) -> Batch:
         in_flight=counts(offer.in_flight),
         samples=counts(offer.samples),
         rejections=offer.rejections,
+        copies=offer.copies,
     )
 
 

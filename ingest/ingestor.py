@@ -20,6 +20,7 @@ from ingest.counters import CounterWatch
 from ingest.figures import Figures
 from ingest.intake import Intake
 from ingest.link import Link, Token
+from ingest.retained import Known
 from ingest.rework import Quarantine, Rework, SideHandler, fingerprint
 from ingest.settings import MAIN, BrokerSettings, IngestSettings, MessageFormat
 from ingest.sparkplug.host import Host, state_filters
@@ -79,6 +80,7 @@ class Ingestor:
         spool: Spool | None = None,
         quarantine: Quarantine | None = None,
         memory: Path | None = None,
+        known: Known | None = None,
         randomness: random.Random | None = None,
     ) -> None:
         """Prepare without connecting.
@@ -95,6 +97,7 @@ class Ingestor:
             spool: Where replays from quarantine are asked for; None: nobody asks.
             quarantine: Of the store behind the sink; needed with `spool`.
             memory: File in which a Sparkplug host remembers its edge nodes; None: only while it runs.
+            known: The newest values in the store, by which copies of retained messages are told; `store.last_values`.
             randomness: Jitter of waits.
 
         Raises:
@@ -131,6 +134,7 @@ class Ingestor:
             router=self._router,
             sides=self._sides,
             max_payload_bytes=broker.max_payload_bytes,
+            known=known,
         )
         self._rework: Rework | None = None
         if spool is not None and quarantine is not None:
@@ -353,4 +357,4 @@ class Ingestor:
         self._arrived_at = time.monotonic()
         if not len(self._intake):
             self._opened_at = self._arrived_at
-        self._intake.read(found.topics, found.payloads, at_us=self._clock.now_us())
+        self._intake.read(found.topics, found.payloads, at_us=self._clock.now_us(), retained=found.retained)

@@ -15,6 +15,7 @@ from ingest.batching import Batcher
 from ingest.decode.fast import FastPlan, decode_columns, plan_fast
 from ingest.decode.json import JsonPlan
 from ingest.placing import FOR_A_HANDLER, place
+from ingest.retained import Known, Memory
 from ingest.rework import SideHandler
 from ingest.topics import Route, Router, Unroutable
 from plant.signals import Batch, RejectionReason
@@ -68,12 +69,29 @@ class Intake:
     """Messages that are read and not committed; `take` gives them as one batch and begins anew."""
 
     def __init__(
-        self, batcher: Batcher, *, router: Router, sides: Mapping[str, SideHandler], max_payload_bytes: int
+        self,
+        batcher: Batcher,
+        *,
+        router: Router,
+        sides: Mapping[str, SideHandler],
+        max_payload_bytes: int,
+        known: Known | None = None,
     ) -> None:
+        """Hold nothing yet.
+
+        Args:
+            batcher: Gathers what is decoded.
+            router: What topics mean.
+            sides: Handlers of topics that are no readings, by filter.
+            max_payload_bytes: Larger messages are not decoded [byte].
+            known: The newest values in the store, by which copies of retained messages are told.
+        """
         self._batcher = batcher
         self._router = router
         self._sides = sides
         self._max_payload_bytes = max_payload_bytes
+        self._known_values = known
+        self._retained: set[int] = set()
         self._known: dict[bytes, _Way] = {}
         self._single = _Queue(None, None, [])
         self._queues: dict[int, _Queue] = {}
@@ -104,8 +122,10 @@ class Intake:
         """How often a field came that no signal is mapped to."""
         return sum(self._unknown_fields.values())
 
-    def read(self, topics: Sequence[bytes], payloads: Sequence[bytes], *, at_us: int) -> None:
+    def read(self, topics: Sequence[bytes], payloads: Sequence[bytes], *, at_us: int, retained: bool = False) -> None:
         """Count and keep messages that were read from the wire at an instant [µs UTC, plant clock]."""
+        if retained:
+            self._retained.update(range(len(self._ways), len(self._ways) + len(topics)))
         known, received = self._known, self.received
         ways = [known.get(topic) or self._way(topic) for topic in topics]
         for way in ways:
@@ -125,6 +145,7 @@ class Intake:
         self._settle_asides()
         batch = self._batcher.take(self.received)
         self._ways, self._payloads, self._received_at_us = [], [], []
+        self._retained.clear()
         self._placed = self.payload_bytes = 0
         return batch
 
@@ -146,8 +167,9 @@ class Intake:
                 single += self._decode_together(
                     indices[start : start + TOGETHER], fast=queue.fast, received_at_us=received_at_us
                 )
+        memory = Memory(self._known_values, signals=self._batcher.signals) if self._retained else None
         for index in sorted(single):
-            self._place(index)
+            self._place(index, memory)
         self._placed = len(self._payloads)
 
     def _decode_together(
@@ -170,7 +192,7 @@ class Intake:
         )
         return [indices[row] for row in columns.left]
 
-    def _place(self, index: int) -> None:
+    def _place(self, index: int, memory: Memory | None) -> None:
         way, payload, at_us = self._ways[index], self._payloads[index], self._received_at_us[index]
         unknown = place(
             self._batcher,
@@ -180,6 +202,8 @@ class Intake:
             payload=payload,
             received_at_us=at_us,
             max_payload_bytes=self._max_payload_bytes,
+            memory=memory,
+            retained=index in self._retained,
         )
         if unknown is FOR_A_HANDLER:
             handler = self._sides[self._router.filters[way.filter]]

@@ -247,7 +247,7 @@ class Link:
         """A message that paho itself has read: each on the plain path, unusual ones on the other."""
         self._arrived += 1
         self._tokens.append(Token(self._generation, [message.mid], message.qos))
-        self._deliver(Publishes([_topic_of(message)], [bytes(message.payload)], [message.mid]))
+        self._deliver(Publishes([_topic_of(message)], [bytes(message.payload)], [message.mid], message.retain))
 
     def _on_connect(
         self,

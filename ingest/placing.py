@@ -5,6 +5,7 @@ from typing import Final
 from ingest.batching import Batcher
 from ingest.decode.contents import Hearing
 from ingest.decode.formats import contents_of
+from ingest.retained import Memory
 from ingest.topics import Route, Unroutable
 from plant.signals import RejectionReason
 
@@ -22,6 +23,8 @@ def place(
     received_at_us: int,
     max_payload_bytes: int,
     hearing: Hearing = Hearing.LIVE,
+    memory: Memory | None = None,
+    retained: bool = False,
 ) -> tuple[str, ...] | None:
     """Put an open message into a batch, whole or in part.
 
@@ -34,6 +37,8 @@ def place(
         received_at_us: When it was read from the wire [µs UTC, plant clock].
         max_payload_bytes: Larger messages are not decoded [byte].
         hearing: From the wire, or from quarantine.
+        memory: Tells copies of retained messages; needed while a batch holds any.
+        retained: Whether this message is one.
 
     Returns:
         Fields that no signal is mapped to; `FOR_A_HANDLER` where nothing was placed.
@@ -64,7 +69,10 @@ def place(
         return FOR_A_HANDLER
     contents = contents_of(payload, plan=way.plan, machine=way.machine, heard_at_us=received_at_us, hearing=hearing)
     for reading in contents.readings:
-        batcher.add(
+        if memory is not None and retained and memory.has(reading):
+            batcher.copied(message, samples=sum(value is not None for value in reading.values))
+            continue
+        at_us = batcher.add(
             message,
             machine=reading.machine,
             machine_class=reading.machine_class,
@@ -73,6 +81,8 @@ def place(
             values=reading.values,
             told=reading.quality,
         )
+        if memory is not None:
+            memory.note(reading, at_us=at_us)
     if contents.fault is not None:
         reject(*contents.fault)
     return contents.unknown

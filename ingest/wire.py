@@ -1,8 +1,8 @@
 """Reading MQTT in bulk: paho's client, but walking whole buffers instead of a byte and a callback at a time.
 
-Only plain PUBLISH packets (QoS 0 or 1, without MQTT 5 properties) are taken here; every other packet, and everything
-that is not quite right, is handed to paho's own handlers, so that both ways of reading come to the same end. It uses
-private methods of paho and therefore serves only the versions it was proved with; others read the plain way.
+Only plain PUBLISH packets (QoS 0 or 1, not retained, without MQTT 5 properties) are taken here; every other packet, and
+everything that is not quite right, is handed to paho's own handlers, so that both ways of reading come to the same end.
+It uses private methods of paho and therefore serves only the versions it was proved with; others read the plain way.
 """
 
 import time
@@ -33,6 +33,8 @@ class Publishes(NamedTuple):
     payloads: list[bytes]
     mids: list[int]
     """Packet identifiers to acknowledge; 0 where the message has QoS 0."""
+    retained: bool = False
+    """Whether the broker kept them for whoever subscribes: they may have come before."""
 
 
 class Frame(NamedTuple):
@@ -69,16 +71,16 @@ def gather(buffer: bytes, start: int, *, into: Publishes, limit: int, with_prope
     >>> gather(bytes.fromhex("320700016100077631d000"), 0, into=found, limit=10, with_properties=False)
     9
     >>> found
-    Publishes(topics=[b'a'], payloads=[b'v1'], mids=[7])
+    Publishes(topics=[b'a'], payloads=[b'v1'], mids=[7], retained=False)
     """
-    topics, payloads, mids = into
+    topics, payloads, mids = into.topics, into.payloads, into.mids
     if len(buffer) - start >= AT_ONCE_BYTES:
         start = _leap(buffer, start, into=into, limit=limit, with_properties=with_properties)
     size, at, room = len(buffer), start, limit - len(mids)
     try:
         while room > 0:
             head, length, body = buffer[at], buffer[at + 1], at + 2
-            if head & 0xF4 != 0x30:  # no PUBLISH, or one with QoS 2
+            if head & 0xF5 != 0x30:  # no PUBLISH, or one that is retained or has QoS 2
                 break
             if length > 127:
                 second = buffer[body]
@@ -131,7 +133,7 @@ def _leap(buffer: bytes, start: int, *, into: Publishes, limit: int, with_proper
     begins = zeros - 2 - long
     ends = zeros + np.where(long, (last << 7) + second - 128, last)
     heads = signs[begins]
-    usual = (heads & 0xF4 == 0x30) & (last < 128) & (begins >= start) & (ends <= len(buffer))
+    usual = (heads & 0xF5 == 0x30) & (last < 128) & (begins >= start) & (ends <= len(buffer))
     begins, ends, bodies, heads = begins[usual], ends[usual], zeros[usual], heads[usual]
     chosen = _chain(begins, ends, start)[: max(0, limit - len(into.mids))]
     begins, ends, bodies, asked = begins[chosen], ends[chosen], bodies[chosen], (heads[chosen] & 2) != 0

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Final
 
 from analytics.alarms import Decisions, Delay, decide
-from analytics.lives import Renewal
+from analytics.lives import Life
 from ingest.ingestor import Ingestor, labels
+from ingest.retained import Known
 from ingest.rework import Quarantine
 from ingest.settings import MAIN
 from ingest.sparkplug.host import state_filters
@@ -43,6 +44,7 @@ def receive_and_keep(
     begin_run: Callable[[Sequence[str]], str],
     take_orders: Callable[[str, bytes], str | None],
     quarantine: Quarantine | None,
+    known: Known | None = None,
 ) -> dict[str, Ingestor]:
     """Steps 1 and 2: from the wire to the store; a message is acknowledged only after its batch is durable.
 
@@ -53,6 +55,8 @@ def receive_and_keep(
         take_orders: Settles a message of the orders topic, or says why not.
         quarantine: Of the same store; what the spool asks to be replayed comes from there. None: that is
             another process's task.
+        known: Newest values of the same store, by which copies of retained messages are told; None: only those of
+            each batch, as where messages are shared out and none is retained.
 
     Returns:
         An ingestor per connection, by its name.
@@ -74,6 +78,7 @@ def receive_and_keep(
             spool=spool_of(site, name) if quarantine is not None else None,
             quarantine=quarantine,
             memory=site.data / "run" / f"edge-nodes.{name}.json",
+            known=known,
         )
     return ingestors
 
@@ -102,10 +107,9 @@ def look_back(
 
 
 def judge(
-    windows: Mapping[str, Window],
+    lives: Sequence[Life],
     *,
     machine_class: MachineClass,
-    renewals: Sequence[Renewal],
     model: "Model | None",
     horizon_h: float,
     now: datetime,
@@ -113,13 +117,12 @@ def judge(
     normality: "Normality | None" = None,
 ) -> tuple[Risk, ...]:
     """Step 4a: how likely each machine fails within the horizon, and what shows it."""
-    from analytics.assess import assess_windows
+    from analytics.assess import assess_live
 
-    return assess_windows(
-        windows,
+    return assess_live(
+        lives,
         model,
         machine_class=machine_class,
-        renewals=renewals,
         horizon_h=horizon_h,
         now=now,
         zone=zone,

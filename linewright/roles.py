@@ -80,6 +80,7 @@ def run_ingest(site: Site, records: Records, stop: threading.Event) -> None:
                 begin_run=begin,
                 take_orders=lambda _topic, payload: take_orders(payload, site=newest, records=records),
                 quarantine=writer,
+                known=writer.last_values,
             )
             now.clear()
             now.update(ingestors)

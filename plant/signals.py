@@ -90,6 +90,9 @@ class Batch:
     samples: NDArray[np.int64] | None = None
     """Samples the decoders gave, rejected ones too, by filter, counted apart from any store; None: not counted.
     (filter,)"""
+    copies: tuple[tuple[int, int], ...] = ()
+    """Message, and how many of its samples are copies of ones kept before that no device time tells: duplicates, which
+    no table holds."""
     released: tuple[int, ...] = ()
     """Numbers in quarantine of messages that this batch settles anew: they leave it in the batch's own transaction."""
 

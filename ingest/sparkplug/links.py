@@ -2,6 +2,7 @@
 
 A host connects with a clean session (Sparkplug 3.0.0, [tck-id-message-flow-phid-sparkplug-clean-session-311] and
 -50), while all other messages need one that the broker keeps. So a plant with both has two connections to one broker.
+Where ingestors share the messages of a broker, the host's connection stays outside of their group.
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ def connections(ingest: IngestSettings, *, broker: BrokerSettings) -> dict[str, 
         if others or name == MAIN:
             found[name] = Connection(each, ingest.model_copy(update={"mappings": others}))
         if hosted:
-            own = each.model_copy(update={"client_id": f"{each.client_id}-{HOST}"})
+            own = each.model_copy(update={"client_id": f"{each.client_id}-{HOST}", "shared_group": ""})
             found[f"{name}.{HOST}"] = Connection(own, ingest.model_copy(update={"mappings": hosted}))
     return found
 

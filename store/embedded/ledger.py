@@ -50,9 +50,12 @@ def outcome_of(batch: Batch, new: Counts, duplicate: Counts) -> Outcome:
     Args:
         batch: The messages with their filters and rejections.
         new: New or revised samples of each message. (message,)
-        duplicate: Samples of each message that were there before. (message,)
+        duplicate: Samples of each message that were there before, apart from the batch's `copies`. (message,)
     """
     filters = np.asarray(batch.message_filter, dtype=np.int64)
+    duplicate = duplicate.copy()
+    for message, samples in batch.copies:
+        duplicate[message] += samples
     rejected = np.zeros(batch.messages, dtype=np.int64)
     for rejection in batch.rejections:
         rejected[rejection.message] += rejection.samples

@@ -64,7 +64,7 @@ MAPPING = {
 class Hosting:
     """A Sparkplug host in a thread, over the embedded store."""
 
-    def __init__(self, port: int, folder: Path, **sparkplug: Any) -> None:
+    def __init__(self, port: int, folder: Path, *, broker: BrokerSettings | None = None, **sparkplug: Any) -> None:
         settings = IngestSettings.model_validate(
             {"mappings": [MAPPING], "sparkplug": {"reorder_timeout_s": 0.5, **sparkplug}}
         )
@@ -72,7 +72,8 @@ class Hosting:
         router = compile_router(settings.mappings, plant=PLANT, side_filters=state_filters(settings))
         self.ingestor = Ingestor(
             settings,
-            broker=BrokerSettings(
+            broker=broker
+            or BrokerSettings(
                 port=port, client_id="linewright-ingest-sparkplug", reconnect_min_s=0.1, reconnect_max_s=0.3
             ),
             plant=PLANT,

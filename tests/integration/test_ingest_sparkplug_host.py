@@ -87,6 +87,21 @@ def test_host_has_a_connection_of_its_own_beside_one_that_is_kept() -> None:
     assert [len(each.settings.mappings) for each in found.values()] == [1, 1]
 
 
+def test_host_starts_beside_a_shared_group_and_stays_outside_of_it(mosquitto, tmp_path: Path) -> None:
+    mosquitto.start()
+    broker = BrokerSettings(port=mosquitto.port, protocol="5", shared_group="crew", client_id="linewright-ingest")
+    shared = connections(IngestSettings.model_validate({"mappings": [{}, MAPPING]}), broker=broker)
+    assert shared["main"].broker.shared_group == "crew"
+    host = Hosting(mosquitto.port, tmp_path, broker=shared["main.sparkplug"].broker)
+    probe = Probe(mosquitto.port, "spBv1.0/+/NCMD/#")
+    wait_for(lambda: host.ingestor.state["connected"])
+    probe.publish("spBv1.0/acme/NBIRTH/L1", NODE)
+    probe.publish("spBv1.0/acme/DBIRTH/L1/press0", payload(1, DEVICE))
+    wait_for(lambda: len(host.rows("L1-press0")) == 1)
+    probe.end()
+    host.end()
+
+
 @pytest.mark.parametrize(
     ("mappings", "broker", "said"),
     [
