@@ -1,6 +1,6 @@
 """From the readings since a machine's renewal to its failure risk."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Final
@@ -13,14 +13,13 @@ from analytics.calibrate import calibrated
 from analytics.explain import contributions, evidence_of
 from analytics.features import extract
 from analytics.hazard import ensemble_log_survival, interpolation, remaining_quantile
-from analytics.lives import Life, Renewal, current_lives
+from analytics.lives import Life
 from analytics.normality import Normality
 from analytics.normality_live import with_normality
 from analytics.training import Model
 from plant.assets import MachineClass
 from plant.clock import instant
 from plant.risks import Risk
-from plant.signals import Window
 
 TOLD: Final = (0.1, 0.5, 0.9)
 """Quantiles of the remaining life that a risk tells [0..1]."""
@@ -63,19 +62,17 @@ def failure_probability(scores: Scores, *, model: Model, horizon_units: float) -
     return np.asarray(-np.expm1(scores.log_survived @ interpolation([horizon_units], model.edges)[:, 0]))
 
 
-def assess_windows(
-    windows: Mapping[str, Window],
+def assess_live(
+    lives: Sequence[Life],
     model: Model | None,
     *,
     machine_class: MachineClass,
     horizon_h: float,
     now: datetime,
-    renewals: Sequence[Renewal] | None = None,
     zone: tzinfo = UTC,
     normality: Normality | None = None,
 ) -> tuple[Risk, ...]:
-    """Assess each machine by the readings since its last renewal; windows as for `lives_from_windows`."""
-    lives = current_lives(windows, machine_class=machine_class, renewals=renewals)
+    """Assess running lives as `assess` does, with what the normality head says of them."""
     risks = assess(lives, model, machine_class=machine_class, horizon_h=horizon_h, now=now, zone=zone)
     if normality is None:
         return risks

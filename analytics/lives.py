@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -66,6 +66,18 @@ class Life:
         """Life units from each row to the failure or the end of observation. (time,)"""
         last = self.age_units[-1] if len(self) else 0.0
         return np.asarray(last + self.unread_units - self.age_units)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Carried:
+    """What a stretch of readings leaves behind for the rows that come after it."""
+
+    state: str | None
+    """The machine's last reported state."""
+    executed: bool | None
+    """Whether the last step ended in Execute; None: there was none."""
+    operated: int
+    """Operating rows so far."""
 
 
 def truncated(life: Life, *, rows: int) -> Life:
@@ -156,13 +168,13 @@ def current_lives(
 
 
 def _lives_of(window: Window, events: Sequence[Renewal], machine_class: MachineClass) -> list[Life]:
-    readings = _operating_readings(window, machine_class)
+    readings, _ = operating_readings(window, machine_class)
     at = readings.observed_at_us
     spans: list[tuple[int, int, Renewal | None]] = []  # first row, end row, the event that ended it
     begin = 0
     ended: Renewal | None = None
     for event in events:
-        row = int(np.searchsorted(at, _row_instant(event, window)))
+        row = int(np.searchsorted(at, begins_at_us(event, window.step)))
         if event.kind == FAILED or ended is None or ended.kind != FAILED:
             spans.append((begin, row, event))
         begin, ended = row, event
@@ -174,10 +186,10 @@ def _lives_of(window: Window, events: Sequence[Renewal], machine_class: MachineC
     return lives
 
 
-def _row_instant(event: Renewal, window: Window) -> int:
+def begins_at_us(event: Renewal, step: timedelta | None) -> int:
     """Rows from here on belong to the next life: the first step that begins at or after the event."""
     at = microseconds(event.at)
-    if window.step is not None and event.kind == FAILED:
+    if step is not None and event.kind == FAILED:
         return at + 1  # the step in which it failed began before
     return at
 
@@ -196,11 +208,18 @@ def _cut(readings: Life, first: int, end: int, ending: Renewal | None) -> Life:
     )
 
 
-def _operating_readings(window: Window, machine_class: MachineClass) -> Life:
-    """All rows of a window in which the machine operated throughout, as one running life.
+def operating_readings(
+    window: Window, machine_class: MachineClass, *, carried: Carried | None = None
+) -> tuple[Life, Carried]:
+    """All rows of a window in which the machine operated throughout, as one running life, and what comes after needs.
 
     A step that the machine ended in Execute adds to its age. Its readings count only where the step before ended in
     Execute as well: otherwise they mix work with a setup or a stop, and would look like a machine that got better.
+
+    Args:
+        window: Stepped at the class's `assess_step`; raw where readings are per cycle.
+        machine_class: Of the machine.
+        carried: From the window just before; None: this is the first one.
     """
     watched = watched_signals(machine_class)
     empty = np.full(len(window), np.nan)
@@ -210,16 +229,22 @@ def _operating_readings(window: Window, machine_class: MachineClass) -> Life:
     reported = ~np.isnan(values).all(axis=1)
     operates, purely = reported, reported
     row_units = 1.0
-    if state is not None and state.name in window.states:
+    last, executed = (carried.state, carried.executed) if carried else (None, None)
+    if state is not None and (state.name in window.states or carried is not None):
         if window.step is None:
             raise ValueError(f"{window.machine}: read it at a step of {machine_class.assess_step}, not raw")
-        executes = _held(window.states[state.name]) == MachineState.EXECUTE.value
+        held = _held(window.states.get(state.name, np.full(len(window), None)), before=last)
+        executes = np.asarray(held == MachineState.EXECUTE.value, dtype=np.bool_)
         operates = reported & executes
-        purely = operates & np.concatenate([executes[:1], executes[:-1]])
+        before = executes[:1] if executed is None else np.array([executed])
+        purely = operates & np.concatenate([before, executes[:-1]])[: len(executes)]
         row_units = window.step.total_seconds() / 3600 / machine_class.cycle_h
+        if len(window):
+            last, executed = held[-1], bool(executes[-1])
     rows = np.flatnonzero(purely)
-    age_rows = np.cumsum(operates)[rows].astype(np.float64)
-    return Life(
+    already = carried.operated if carried else 0
+    age_rows = already + np.cumsum(operates)[rows].astype(np.float64)
+    life = Life(
         machine=window.machine,
         machine_class=machine_class.name,
         signals=tuple(signal.name for signal in watched),
@@ -231,14 +256,13 @@ def _operating_readings(window: Window, machine_class: MachineClass) -> Life:
         row_units=row_units,
         cycle_h=machine_class.cycle_h,
     )
+    return life, Carried(state=last, executed=executed, operated=already + int(operates.sum()))
 
 
-def _held(states: NDArray[np.object_]) -> NDArray[np.object_]:
+def _held(states: NDArray[np.object_], *, before: str | None = None) -> NDArray[np.object_]:
     """States carried forward over rows without a report. (time,)"""
     reported = np.array([state is not None for state in states], dtype=bool)
-    if not len(states) or not reported.any():
-        return states
     rows = np.maximum.accumulate(np.where(reported, np.arange(len(states)), -1))
-    held = states[np.maximum(rows, 0)]
-    held[rows < 0] = None
+    held = np.array([before], dtype=object)[np.zeros(len(states), dtype=np.intp)]
+    held[rows >= 0] = states[rows[rows >= 0]]
     return np.asarray(held, dtype=object)

@@ -9,16 +9,18 @@ from zoneinfo import ZoneInfo
 
 from analytics.alarms import Delay
 from analytics.kpi import line_kpi, machine_kpi
-from analytics.lives import RENEWING, Renewal, renewals_in
+from analytics.lives import Renewal, renewals_in
 from analytics.normality import Normality
 from analytics.normality_live import load_normality
 from analytics.notify import alert_message
 from analytics.registry import load_current
 from analytics.shifts import busy_intervals
+from analytics.streaming import memory_for
 from analytics.training import Model
 from analytics.versions import current_version
+from linewright.live import LiveLives
 from linewright.outcomes import labelled, labels
-from linewright.pipeline import LOOKBACK, alert, judge, look_back
+from linewright.pipeline import LOOKBACK, alert, judge
 from linewright.settings.site import Site
 from linewright.wiring import wall_now
 from plant.alerts import Alert
@@ -48,6 +50,8 @@ class Judge:
     normalities: dict[str, Normality | None] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     """Classes whose current model does not load."""
+    lives: dict[str, LiveLives] = field(default_factory=dict)
+    """The running lives of each class, as far as they were read."""
     pending: Mapping[str, Delay] = field(default_factory=dict)
     events_read_to: datetime | None = None
 
@@ -147,14 +151,23 @@ def _assess_class(work: Judge, machine_class: MachineClass, *, now: datetime) ->
     if not machines:
         return ()
     renewals = renewals_of(work.records, horizon_h=work.site.alarms.horizon_h)
-    renewed_at = {each.machine: each.at for each in renewals if each.kind in RENEWING}
-    windows = look_back(work.store, machine_class=machine_class, machines=machines, renewed_at=renewed_at, now=now)
-    return judge(
-        windows,
+    model, normality = work.models.get(machine_class.name), work.normalities.get(machine_class.name)
+    seen_by = f"{model.version if model else ''}|{normality.version if normality else ''}"
+    settings = model.settings if model else work.site.model
+    lives = work.lives.setdefault(machine_class.name, LiveLives()).look(
+        work.store,
         machine_class=machine_class,
+        machines=machines,
         renewals=renewals,
-        model=work.models.get(machine_class.name),
-        normality=work.normalities.get(machine_class.name),
+        model=seen_by,
+        memory=memory_for(settings, normality=normality.settings if normality else None),
+        now=now,
+    )
+    return judge(
+        lives,
+        machine_class=machine_class,
+        model=model,
+        normality=normality,
         horizon_h=work.site.alarms.horizon_h,
         now=now,
         zone=ZoneInfo(work.site.plant.timezone),
