@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from analytics.labels import LABELS, ROW, read_labels
 from analytics.lives import Life
 from plant.assets import MachineClass, Signal, SignalRole
-from plant.errors import ConfigError, Fault
+from plant.errors import ConfigError, DataError, Fault
 from plant.quantities import Quantity
 
 READINGS: Final = ("readings.parquet", "readings.csv.gz", "readings.csv")
@@ -132,7 +132,7 @@ def read_dataset(folder: Path) -> Dataset:
     if not time:
         faults.append(Fault(where=str(path), found=_names(table.columns), expected="a column `cycle` or `observed_at`"))
     if faults:
-        raise ConfigError(tuple(faults))
+        raise DataError(tuple(faults))
     timing = (MACHINE, *TIMES, *([ROW] if rows_alone else []))
     signals = known.signals or tuple(str(name) for name in table.columns if name not in timing)
     unit = known.time_unit or (TimeUnit.CYCLE if time == "cycle" else TimeUnit.HOUR)
@@ -198,7 +198,7 @@ def _settings(folder: Path) -> DatasetSettings:
             )
             for each in broken.errors()
         ]
-        raise ConfigError(tuple(faults)) from broken
+        raise DataError(tuple(faults)) from broken
 
 
 def _table(path: Path) -> pd.DataFrame:
@@ -223,7 +223,7 @@ def _check_signals(table: pd.DataFrame, signals: tuple[str, ...], settings: tupl
     if not signals:
         faults.append(Fault(where=str(path), found="no signal", expected="at least one column beside machine and time"))
     if faults:
-        raise ConfigError(tuple(faults))
+        raise DataError(tuple(faults))
 
 
 def _times(column: pd.Series, *, unit_h: float, path: Path) -> NDArray[np.float64]:
@@ -341,4 +341,4 @@ def _names(names: object) -> str:
 
 
 def _refused(path: Path, found: str, expected: str) -> ConfigError:
-    return ConfigError((Fault(where=str(path), found=found, expected=expected),))
+    return DataError((Fault(where=str(path), found=found, expected=expected),))

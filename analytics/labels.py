@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from plant.errors import ConfigError, Fault
+from plant.errors import ConfigError, DataError, Fault
 
 LABELS: Final = "labels.csv"
 ROW: Final = "row"
@@ -99,4 +99,4 @@ def _by_time(
 
 
 def _refused(path: Path, found: str, expected: str) -> ConfigError:
-    return ConfigError((Fault(where=str(path), found=found, expected=expected),))
+    return DataError((Fault(where=str(path), found=found, expected=expected),))

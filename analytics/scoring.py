@@ -22,7 +22,7 @@ from analytics.model_settings import ModelSettings
 from analytics.normality import episodes, judge_normality
 from analytics.normality_settings import NormalitySettings
 from analytics.training import Model
-from plant.errors import ConfigError, Fault
+from plant.errors import DataError, Fault
 
 HORIZON_SHARES: Final = (0.05, 0.1, 0.25)
 """Horizons where none are named: these shares of the median length of the failed lives [0..1]."""
@@ -202,7 +202,7 @@ def _check_time(dataset: Dataset, heads: Heads) -> None:
     if learned_in_time != dataset.in_time:
         had = "readings in time" if learned_in_time else "rows without a time"
         has = "readings in time" if dataset.in_time else "rows without a time"
-        raise ConfigError((Fault(where="the data folder", found=has, expected=f"{had}, as the model learned"),))
+        raise DataError((Fault(where="the data folder", found=has, expected=f"{had}, as the model learned"),))
 
 
 def as_learned(life: Life, *, signals: tuple[str, ...]) -> Life:
@@ -213,7 +213,7 @@ def as_learned(life: Life, *, signals: tuple[str, ...]) -> Life:
     """
     missing = [name for name in signals if name not in life.signals]
     if missing:
-        raise ConfigError(
+        raise DataError(
             (
                 Fault(
                     where=f"readings of {life.machine}",

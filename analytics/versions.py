@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from plant.errors import ConfigError, Fault
+from plant.errors import ConfigError, DataError, Fault
 
 FACTS: Final = "model.json"
 CURRENT: Final = "current.json"
@@ -92,4 +92,4 @@ def used_versions(machine_class: str, folder: Path) -> list[str]:
 def incomplete(path: Path, found: str) -> ConfigError:
     """The refusal of a model with a file or fact that is missing or broken."""
     expected = "a model needs its weights, settings, data cut-off, metrics and calibration: train it again"
-    return ConfigError((Fault(where=str(path), found=found, expected=expected),))
+    return DataError((Fault(where=str(path), found=found, expected=expected),))

@@ -14,7 +14,7 @@ from analytics.model_settings import AgeInput, ModelSettings
 from analytics.normality import judge_normality
 from analytics.normality_evidence import normality_evidence
 from analytics.scoring import as_learned, evaluate_dataset, score_dataset, usual_horizons
-from plant.errors import ConfigError, Fault
+from plant.errors import ConfigError, DataError, Fault
 from plant.risks import Evidence
 
 TABLES: Final = (".csv", ".csv.gz", ".parquet")
@@ -73,7 +73,7 @@ def train_folder(
     settings = ModelSettings().model_copy(update=changes)
     heads, absent = learn_heads(dataset, settings=settings, seed=how.seed, progress=progress)
     if heads is None:
-        raise ConfigError(
+        raise DataError(
             tuple(
                 Fault(where=str(folder), found=sentence, expected="enough for at least one of the heads")
                 for sentence in absent
@@ -208,4 +208,4 @@ def _horizons(asked: Sequence[float], dataset: Dataset, heads: Heads) -> tuple[f
 
 
 def _refused(where: str, found: str, expected: str) -> ConfigError:
-    return ConfigError((Fault(where=where, found=found, expected=expected),))
+    return DataError((Fault(where=where, found=found, expected=expected),))

@@ -18,7 +18,7 @@ from linewright.settings.site import Site
 from linewright.settings.toml import key_path
 from linewright.settings.warnings import late_warning
 from linewright.settings.words import closest, shown
-from plant.errors import ConfigError, Fault
+from plant.errors import DataError, Fault
 from plant.production import Order
 from store.records import Records
 
@@ -106,10 +106,10 @@ def import_orders(file: Path, *, site: Site, records: Records) -> str:
         content = file.read_bytes()
     except OSError as error:
         found = error.strerror or str(error)
-        raise ConfigError((Fault(where=str(file), found=found, expected="name a readable file"),)) from None
+        raise DataError((Fault(where=str(file), found=found, expected="name a readable file"),)) from None
     read = _parse(content, name=file.name, site=site)
     if read.faults:
-        raise ConfigError(read.faults)
+        raise DataError(read.faults)
     changed = _put(records, read.orders, source=file.name, at=site.clock.now())
     count = len(read.orders)
     lines = [f"{count} order{'s' if count != 1 else ''} read from {file.name}, {changed} of them new or changed."]

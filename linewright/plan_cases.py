@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from plant.errors import ConfigError, Fault
+from plant.errors import Fault, QuestionError
 from plant.plans import Plan, SolveStatus
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def open_case(name: str, *, open_records: Callable[[], "Records"]) -> Case:
     case = _of_file(Path(name)) if name.endswith(FILE_ENDING) else recorded_case(open_records(), number=name)
     if not case.has_plan:
         expected = "a plan to ask about; `linewright plan show` says why there is none."
-        raise ConfigError((Fault(where=f"plan {case.plan.number}", found=case.plan.headline, expected=expected),))
+        raise QuestionError((Fault(where=f"plan {case.plan.number}", found=case.plan.headline, expected=expected),))
     return case
 
 
@@ -51,7 +51,7 @@ def recorded_case(records: "Records", *, number: str) -> Case:
     document = None if plan is None else records.plan_facts(plan.number)
     if plan is None or document is None:
         expected = "the number of a plan; `linewright plan list` shows those there are."
-        raise ConfigError((Fault(where="plan", found=number or "none made yet", expected=expected),))
+        raise QuestionError((Fault(where="plan", found=number or "none made yet", expected=expected),))
     return Case(plan=plan, facts=facts_from_json(document))
 
 
@@ -62,10 +62,10 @@ def read_facts(file: Path) -> "PlanningFacts":
     try:
         return facts_from_json(file.read_bytes())
     except OSError as error:
-        raise ConfigError((Fault(where=str(file), found=str(error.strerror), expected="a file to read."),)) from error
+        raise QuestionError((Fault(where=str(file), found=str(error.strerror), expected="a file to read."),)) from error
     except msgspec.DecodeError as error:
         expected = "planning facts as `linewright plan solve --schema` describes them."
-        raise ConfigError((Fault(where=str(file), found=str(error), expected=expected),)) from error
+        raise QuestionError((Fault(where=str(file), found=str(error), expected=expected),)) from error
 
 
 def _of_file(file: Path) -> Case:

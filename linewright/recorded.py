@@ -13,7 +13,7 @@ from linewright.settings.site import Site
 from linewright.training import train_lives
 from plant.assets import MachineClass
 from plant.clock import instant
-from plant.errors import ConfigError, Fault
+from plant.errors import DataError, Fault
 from plant.signals import Window
 
 
@@ -66,7 +66,7 @@ def train_on_recording(
     """
     if machine_class not in site.plant.class_index:
         known = ", ".join(site.plant.class_index)
-        raise ConfigError((Fault(where="--class", found=repr(machine_class), expected=f"one of {known}"),))
+        raise DataError((Fault(where="--class", found=repr(machine_class), expected=f"one of {known}"),))
     settings = load_recording(mapping)
     progress(0.0, f"Reading {mapping.name}")
     lives = recorded_lives(settings, source=source, machine_class=site.plant.class_index[machine_class])

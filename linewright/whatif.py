@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from plant.errors import ConfigError, Fault
+from plant.errors import Fault, QuestionError
 from plant.plans import CostTerm, Plan, SolveStatus
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def draw(outcomes: tuple[Outcome, ...], *, currency: str, path: Path) -> None:
         ConfigError: The ending is another, or the file cannot be written.
     """
     if path.suffix.lower() not in PICTURES:
-        raise ConfigError((Fault(where="--picture", found=str(path), expected="a file ending in .png or .svg."),))
+        raise QuestionError((Fault(where="--picture", found=str(path), expected="a file ending in .png or .svg."),))
     from matplotlib.figure import Figure
 
     shown = [each for each in outcomes if each.cost is not None]
@@ -145,7 +145,7 @@ def draw(outcomes: tuple[Outcome, ...], *, currency: str, path: Path) -> None:
     try:
         figure.savefig(path)
     except OSError as error:
-        raise ConfigError((Fault(where="--picture", found=str(error), expected="a file to write."),)) from error
+        raise QuestionError((Fault(where="--picture", found=str(error), expected="a file to write."),)) from error
 
 
 def _most(outcomes: list[Outcome], name: str) -> float:

@@ -8,7 +8,7 @@ from optimizer.exact import HOUR
 from optimizer.formulation import Model, formulate
 from optimizer.highs import Outcome, Session
 from optimizer.problem import PlanningProblem
-from plant.errors import ConfigError, Fault
+from plant.errors import Fault, QuestionError
 from plant.plans import Plan
 
 BAND_H = 1e-6
@@ -57,5 +57,7 @@ def _solve_as_planned(problem: PlanningProblem, model: Model, plan: Plan) -> Non
         session.set_bounds(session.column[variable], max(hours - BAND_H, 0.0), hours + BAND_H if hours else 0.0)
     if session.run(time_limit_s=TIME_LIMIT_S, gap=0.0).outcome is not Outcome.FOUND:
         expected = "a plan made from these very facts; make it anew with `linewright plan solve`."
-        raise ConfigError((Fault(where=f"plan {plan.number}", found="no solution of its program", expected=expected),))
+        raise QuestionError(
+            (Fault(where=f"plan {plan.number}", found="no solution of its program", expected=expected),)
+        )
     session.tell(session.values)

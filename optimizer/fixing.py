@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from optimizer.facts import FixedLot, PlanningFacts
 from optimizer.risk_tables import MachineOptions
 from optimizer.slots import CLOSED, HOUR, Slots
-from plant.errors import ConfigError, Fault
+from plant.errors import Fault, QuestionError
 
 Hours = dict[tuple[int, int], tuple[float, float]]
 """Least and greatest running hours, by (making, hour) [h]."""
@@ -41,7 +41,7 @@ def machines_as_fixed(
                 Fault(where=where, found=found, expected=f"it cannot be: kept or under way already, starts are {now}.")
             )
     if faults:
-        raise ConfigError(tuple(faults))
+        raise QuestionError(tuple(faults))
     return kept
 
 
@@ -106,7 +106,7 @@ def lots_as_fixed(
                 )
                 faults.append(Fault(where=f"fixed_lots[{index}]", found=found, expected=expected))
     if faults:
-        raise ConfigError(tuple(faults))
+        raise QuestionError(tuple(faults))
     return fixed
 
 

@@ -19,7 +19,7 @@ from optimizer.facts import OngoingMaintenance, PlanningFacts, facts_from_json, 
 from optimizer.slots import HOUR, shift_at
 from optimizer.validate import find_faults
 from plant.assets import Line
-from plant.errors import ConfigError, Fault
+from plant.errors import Fault, QuestionError
 from plant.production import Closure, Order, Shift
 
 MOST_SCENARIOS = 20
@@ -113,13 +113,13 @@ def read_scenarios(document: str, *, where: str) -> tuple[Scenario, ...]:
         raw = json.loads(document) if document.lstrip().startswith("{") else tomllib.loads(document)
         scenarios = _File.model_validate(raw).scenario
     except ValidationError as error:
-        raise ConfigError(tuple(_fault(where, found) for found in error.errors())) from error
+        raise QuestionError(tuple(_fault(where, found) for found in error.errors())) from error
     except (ValueError, RecursionError) as error:
         expected = "TOML with [[scenario]] tables, or the same as JSON."
-        raise ConfigError((Fault(where=where, found=str(error), expected=expected),)) from error
+        raise QuestionError((Fault(where=where, found=str(error), expected=expected),)) from error
     names = [scenario.name for scenario in scenarios]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise ConfigError((Fault(where=f"{where}: name", found=repr(twice[0]), expected="a name of its own."),))
+        raise QuestionError((Fault(where=f"{where}: name", found=repr(twice[0]), expected="a name of its own."),))
     return scenarios
 
 
@@ -158,7 +158,7 @@ def patched(facts: PlanningFacts, scenario: Scenario) -> PlanningFacts:
     for path, value in scenario.set.items():
         facts = _set(facts, path, value, where=f"{where}: set.{path}")
     if faults := tuple(replace(fault, where=f"{where}: {fault.where}") for fault in find_faults(facts)):
-        raise ConfigError(faults)
+        raise QuestionError(faults)
     return facts
 
 
@@ -174,7 +174,7 @@ def _new_line(facts: PlanningFacts, new: NewLine, *, where: str) -> PlanningFact
     model = next((line for line in facts.plant.lines if line.name == new.like), None)
     if model is None:
         known = ", ".join(line.name for line in facts.plant.lines)
-        raise ConfigError((Fault(where=f"{where}.like", found=repr(new.like), expected=f"a line: {known}."),))
+        raise QuestionError((Fault(where=f"{where}.like", found=repr(new.like), expected=f"a line: {known}."),))
     machines = tuple(
         replace(each, name=f"{new.name}-{n}", label=f"{each.label} of {new.name}", line=new.name)
         for n, each in enumerate(model.machines, start=1)
@@ -194,13 +194,13 @@ def _overtime(facts: PlanningFacts, overtime: Overtime, *, where: str) -> Planni
     lines = {line.name for line in facts.plant.lines}
     if overtime.line and overtime.line not in lines:
         expected = f"a line: {', '.join(sorted(lines))}."
-        raise ConfigError((Fault(where=f"{where}.line", found=repr(overtime.line), expected=expected),))
+        raise QuestionError((Fault(where=f"{where}.line", found=repr(overtime.line), expected=expected),))
     if local.minute or local.second:
-        raise ConfigError((Fault(where=f"{where}.start", found=f"{local:%H:%M:%S}", expected="a full hour."),))
+        raise QuestionError((Fault(where=f"{where}.start", found=f"{local:%H:%M:%S}", expected="a full hour."),))
     shut = [t for t in range(overtime.hours) if not shift_at(facts.calendar, _wall(start + HOUR * t, zone))]
     if not shut:
         expected = "hours in which the plant is closed."
-        raise ConfigError((Fault(where=f"{where}.start", found=f"{local:%a %d %b %H:%M}", expected=expected),))
+        raise QuestionError((Fault(where=f"{where}.start", found=f"{local:%a %d %b %H:%M}", expected=expected),))
     shift = Shift(name="overtime", start_hour=local.hour, hours=overtime.hours, weekdays=(local.weekday(),))
     others = lines - {overtime.line} if overtime.line else set()
     known = facts.calendar
@@ -235,7 +235,7 @@ def _set(facts: PlanningFacts, path: str, value: Any, *, where: str) -> Planning
         found = _STEP.fullmatch(step)
         if found is None or not isinstance(place, dict) or found[1] not in place:
             known = ", ".join(place) if isinstance(place, dict) else "nothing below"
-            raise ConfigError((Fault(where=where, found=repr(step), expected=f"one of: {known}."),))
+            raise QuestionError((Fault(where=where, found=repr(step), expected=f"one of: {known}."),))
         last = depth == len(steps) - 1
         if found[2] is None:
             if last:
@@ -252,7 +252,7 @@ def _set(facts: PlanningFacts, path: str, value: Any, *, where: str) -> Planning
         return facts_from_json(msgspec.json.encode(document))
     except (msgspec.ValidationError, msgspec.EncodeError) as error:
         expected = "what `linewright plan solve --schema` describes."
-        raise ConfigError((Fault(where=where, found=f"{value!r} ({error})"[:160], expected=expected),)) from error
+        raise QuestionError((Fault(where=where, found=f"{value!r} ({error})"[:160], expected=expected),)) from error
 
 
 def _index(entries: Any, key: str, *, where: str) -> int:
@@ -261,7 +261,7 @@ def _index(entries: Any, key: str, *, where: str) -> int:
         return names.index(key)
     if key.isdigit() and int(key) < len(names):
         return int(key)
-    raise ConfigError((Fault(where=where, found=repr(key), expected=f"one of: {', '.join(names[:20])}."),))
+    raise QuestionError((Fault(where=where, found=repr(key), expected=f"one of: {', '.join(names[:20])}."),))
 
 
 def _name(entry: Any, place: int) -> str:

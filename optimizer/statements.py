@@ -13,7 +13,7 @@ from optimizer.facts import PlanningFacts
 from optimizer.problem import PlanningProblem
 from optimizer.risk_tables import MachineOptions
 from optimizer.slots import HOUR
-from plant.errors import ConfigError, Fault
+from plant.errors import ConfigError, Fault, QuestionError
 from plant.plans import Plan
 
 FORMS = (
@@ -264,4 +264,4 @@ def span_text(facts: PlanningFacts) -> str:
 
 def statement_fault(found: str, expected: str) -> ConfigError:
     """What is wrong with a planner's words."""
-    return ConfigError((Fault(where="statement", found=repr(found), expected=expected),))
+    return QuestionError((Fault(where="statement", found=repr(found), expected=expected),))

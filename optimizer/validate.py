@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from optimizer.facts import PlanningFacts
-from plant.errors import ConfigError, Fault
+from plant.errors import DataError, Fault
 
 MAX_HORIZON_H = 24 * 31
 """Longer plans are refused: the hourly grain would not be solved in time [h]."""
@@ -19,7 +19,7 @@ _TOLERANCE = 1e-9
 def validate(facts: PlanningFacts) -> None:
     """Raises ConfigError with every fault of the facts; returns where there is none."""
     if faults := tuple(find_faults(facts)):
-        raise ConfigError(faults)
+        raise DataError(faults)
 
 
 def find_faults(facts: PlanningFacts) -> Iterator[Fault]:

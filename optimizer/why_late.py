@@ -10,7 +10,7 @@ from optimizer.facts import PlanningFacts
 from optimizer.problem import PlanningProblem, due_slot
 from optimizer.questions import Answer, ask
 from optimizer.statements import Demand, Statement
-from plant.errors import ConfigError, Fault
+from plant.errors import Fault, QuestionError
 from plant.plans import LateOrder, Plan
 from plant.production import Capability, Order
 
@@ -48,7 +48,7 @@ def why_late(problem: PlanningProblem, plan: Plan, *, order: str, time_limit_s: 
     if wanted is None or due_slot(facts.start, wanted.due_at) >= problem.hours:
         known = ", ".join(o.number for o in facts.orders if due_slot(facts.start, o.due_at) < problem.hours)
         expected = f"an order that is due within the plan: {known or 'there is none'}."
-        raise ConfigError((Fault(where="order", found=repr(order), expected=expected),))
+        raise QuestionError((Fault(where="order", found=repr(order), expected=expected),))
     late = next((each for each in plan.late if each.order == wanted.number), None)
     if late is None:
         return WhyLate(order=wanted.number, late=None, chain=(), in_time=None)

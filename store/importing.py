@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from plant.assets import Plant
 from plant.clock import PlantClock
-from plant.errors import ConfigError, Fault
+from plant.errors import ConfigError, DataError, Fault
 from plant.signals import Batch
 from store.contract import TimeSeriesStore
 from store.embedded.columns import columns_of
@@ -51,17 +51,15 @@ def load_mapping(path: Path) -> ImportMapping:
     try:
         return ImportMapping.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
-        raise ConfigError(
-            (Fault(where=str(path), found=str(error), expected="a TOML file that can be read"),)
-        ) from error
+        raise DataError((Fault(where=str(path), found=str(error), expected="a TOML file that can be read"),)) from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError((Fault(where=str(path), found=str(error), expected="TOML"),)) from error
+        raise DataError((Fault(where=str(path), found=str(error), expected="TOML"),)) from error
     except ValidationError as error:
         faults = tuple(
             Fault(where=f"{path}: {'.'.join(map(str, each['loc']))}", found=repr(each["input"]), expected=each["msg"])
             for each in error.errors()
         )
-        raise ConfigError(faults) from error
+        raise DataError(faults) from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +127,7 @@ def _parts(path: Path, batch_rows: int) -> Iterator[tuple[Any, float]]:
                 read += options.block_size
                 yield pa.table(batch), min(read / max(size, 1), 1.0)
     except (OSError, pa.ArrowException) as error:
-        raise ConfigError((Fault(where=str(path), found=str(error), expected="a CSV or Parquet file"),)) from error
+        raise DataError((Fault(where=str(path), found=str(error), expected="a CSV or Parquet file"),)) from error
 
 
 def _batch(
@@ -203,4 +201,4 @@ def _column(part: Any, name: str, path: Path) -> Any:
 
 
 def _fault(path: Path, found: str, expected: str) -> ConfigError:
-    return ConfigError((Fault(where=str(path), found=found, expected=expected),))
+    return DataError((Fault(where=str(path), found=found, expected=expected),))

@@ -86,8 +86,7 @@ def main() -> None:
     try:
         app()
     except ConfigError as error:
-        count = len(error.faults)
-        print(f"The configuration has {count} fault{'s' if count > 1 else ''}; nothing was started.", file=sys.stderr)
+        print(error.opening, file=sys.stderr)
         for fault in error.faults:
             print(f"  {fault}", file=sys.stderr)
         sys.exit(EXIT_CONFIG)

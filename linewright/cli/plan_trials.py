@@ -9,7 +9,7 @@ import typer
 
 from linewright.cli.plan_questions import CaseOption, JsonOption, open_case
 from linewright.cli.site import SiteOption, load_site
-from plant.errors import ConfigError, Fault
+from plant.errors import Fault, QuestionError
 
 if TYPE_CHECKING:
     from optimizer.scenarios import Scenario
@@ -50,7 +50,7 @@ def whatif(
     scenarios = (*_of_file(file), *_of_options(breakdown or [], rush or [], change or []))
     if not scenarios:
         expected = "a FILE of scenarios, or --breakdown, --rush or --set."
-        raise ConfigError((Fault(where="plan whatif", found="nothing that is otherwise", expected=expected),))
+        raise QuestionError((Fault(where="plan whatif", found="nothing that is otherwise", expected=expected),))
     case = open_case(plan, site)
     outcomes = try_scenarios(case.facts, scenarios, time_limit_s=time_limit, cores=cores)
     currency = case.facts.plant.currency
@@ -93,7 +93,7 @@ def _of_file(file: Path | None) -> tuple["Scenario", ...]:
     try:
         document = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError((Fault(where=str(file), found=str(error), expected="a TOML or JSON file."),)) from error
+        raise QuestionError((Fault(where=str(file), found=str(error), expected="a TOML or JSON file."),)) from error
     return read_scenarios(document, where=file.name)
 
 
@@ -119,14 +119,14 @@ def _of_options(breakdowns: list[str], rushes: list[str], changes: list[str]) ->
 def _parts(text: str, count: int, form: str) -> list[str]:
     parts = text.rsplit(":", count - 1)
     if len(parts) != count:
-        raise ConfigError((Fault(where="options", found=repr(text), expected=f"{form}."),))
+        raise QuestionError((Fault(where="options", found=repr(text), expected=f"{form}."),))
     return parts
 
 
 def _setting(text: str) -> tuple[str, object]:
     path, equals, value = text.partition("=")
     if not equals:
-        raise ConfigError((Fault(where="options", found=repr(text), expected="--set PATH=VALUE."),))
+        raise QuestionError((Fault(where="options", found=repr(text), expected="--set PATH=VALUE."),))
     try:
         return path, json.loads(value)
     except ValueError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plant.errors import ConfigError, Fault
+from plant.errors import DataError, Fault
 
 if TYPE_CHECKING:
     from optimizer.expressions.model import UserModel
@@ -32,7 +32,7 @@ def solve(
     try:
         document = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError((Fault(where=str(file), found=str(error), expected="a TOML file to read."),)) from error
+        raise DataError((Fault(where=str(file), found=str(error), expected="a TOML file to read."),)) from error
     model = read_model(document, where=file.name)
     answer = solve_model(model, time_limit_s=time_limit, gap=gap)
     typer.echo(json.dumps(asdict(answer), indent=2) if as_json else _as_text(model, answer))

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeGuard
 
 from optimizer.expressions.parse import ExpressionError, parse, parse_rule
-from plant.errors import ConfigError, Fault
+from plant.errors import DataError, Fault
 
 
 class Domain(StrEnum):
@@ -67,7 +67,7 @@ def read_model(document: str, *, where: str) -> UserModel:
     try:
         raw = tomllib.loads(document)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError((Fault(where=where, found=str(error), expected="a TOML document."),)) from error
+        raise DataError((Fault(where=where, found=str(error), expected="a TOML document."),)) from error
     faults: list[Fault] = []
 
     def fault(field: str, found: object, expected: str) -> None:
@@ -117,7 +117,7 @@ def read_model(document: str, *, where: str) -> UserModel:
         except ExpressionError as error:
             fault(f"subject_to.{name}", text, str(error))
     if faults:
-        raise ConfigError(tuple(faults))
+        raise DataError(tuple(faults))
     return UserModel(
         title=str(raw.get("title", where)),
         maximize=goals == ["maximize"],

@@ -18,7 +18,7 @@ from optimizer import highs
 from optimizer.expressions.model import Domain, UserModel
 from optimizer.expressions.parse import number, variables_of
 from optimizer.expressions.relaxation import NotSeparableError, relax
-from plant.errors import ConfigError, Fault
+from plant.errors import DataError, Fault
 
 TOLERANCE = 1e-6
 """A rule may be broken by this part of its size, or of 1."""
@@ -232,7 +232,7 @@ def _local(model: UserModel, reason: str, began: float) -> Answer:
     counts = [v.upper - v.lower + 1 for v in whole]
     if math.prod(counts) > MOST_WHOLE:
         found = f"{math.prod(counts):g} combinations of whole numbers"
-        raise ConfigError((Fault(where=model.title, found=found, expected=f"{reason} Then at most {MOST_WHOLE}."),))
+        raise DataError((Fault(where=model.title, found=found, expected=f"{reason} Then at most {MOST_WHOLE}."),))
     chance = np.random.default_rng(SEED)
     sign = -1.0 if model.maximize else 1.0
     best: tuple[float, dict[str, float]] | None = None
