@@ -35,7 +35,7 @@ class Session(StrEnum):
 
 def session_client(
     broker: BrokerSettings, *, on_publishes: Callable[[Publishes], None], session: Session = Session.KEPT
-) -> Client:
+) -> SessionClient | BulkSessionClient:
     """A client that acknowledges only when told to, and whose session the broker keeps while it is away, or not.
 
     It reads in bulk and calls `on_publishes`, or is paho's own where the settings say so or its version is another.
@@ -51,7 +51,7 @@ def session_client(
     problem = fast_read_problem() if broker.read_path is ReadPath.FAST else ""
     if problem:
         log.warning("fast_read_unavailable", extra={"detail": problem})
-    client: Client
+    client: SessionClient | BulkSessionClient
     if broker.read_path is ReadPath.FAST and not problem:
         client = BulkSessionClient(CallbackAPIVersion.VERSION2, on_publishes=on_publishes, **options)
     else:

@@ -2,7 +2,8 @@
 
 A further process reads from the broker and decodes; its sink is the process that holds the store. Nothing is kept in
 between: a batch is acknowledged at the broker only after the answer, so a kill of either process loses nothing. Where
-the answer was lost after the commit, the batch is handed over again, and the store recognises what it has.
+the answer was lost after the commit, the batch is handed over again and not kept again: the ledger says how many
+messages of the run are settled, in the batch's own transaction, and the batch how many were settled before it.
 """
 
 import contextlib
@@ -49,6 +50,8 @@ class _Offer(msgspec.Struct, frozen=True, kw_only=True, tag="offer"):
     rejections: tuple[Rejection, ...]
     tables: dict[str, bytes]
     copies: tuple[tuple[int, int], ...]
+    before: int
+    """Messages of the run that were settled before this batch: what tells a batch that is handed over again."""
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +66,12 @@ class Handover:
     """Takes batches of further processes to the sink, from a socket that only this user may open."""
 
     def __init__(
-        self, path: Path, *, sink: Callable[[Batch], Receipt], begin_run: Callable[[Sequence[str]], str]
+        self,
+        path: Path,
+        *,
+        sink: Callable[[Batch], Receipt],
+        begin_run: Callable[[Sequence[str]], str],
+        settled: Callable[[str], int],
     ) -> None:
         """Listen.
 
@@ -71,11 +79,13 @@ class Handover:
             path: Of the socket; made anew.
             sink: Keeps a batch; safe to call from several threads.
             begin_run: Opens an account in the ledger beside those there are.
+            settled: How many messages of a run are settled in the ledger, as committed with their batches.
 
         Raises:
             Unavailable: The socket cannot be made there.
         """
-        self._sink, self._begin_run = sink, begin_run
+        self._sink, self._begin_run, self._settled = sink, begin_run, settled
+        self._keeping = threading.Lock()
         self._mutex = threading.Lock()
         self._open: set[socket.socket] = set()
         self._socket = socket.socket(socket.AF_UNIX)
@@ -125,9 +135,24 @@ class Handover:
         try:
             if isinstance(request, _Begin):
                 return _Answer(run=self._begin_run(request.filters))
-            return _Answer(receipt=self._sink(_unpacked(request)))
+            return _Answer(receipt=self._keep(_unpacked(request), before=request.before))
         except Unavailable as error:
             return _Answer(unavailable=str(error))
+
+    def _keep(self, batch: Batch, *, before: int) -> Receipt:
+        """Keep a batch unless it was kept already and only the answer did not arrive: the run's account tells."""
+        with self._keeping:
+            if self._settled(batch.run) <= before:
+                return self._sink(batch)
+        log.info("handover_repeated", extra={"run": batch.run, "messages": batch.messages})
+        return Receipt(
+            stored=0,
+            duplicate=batch.messages,
+            quarantined=0,
+            samples_stored=0,
+            samples_duplicate=0,
+            samples_quarantined=0,
+        )
 
 
 class Upstream:
@@ -137,12 +162,15 @@ class Upstream:
         self._path = path
         self._socket: socket.socket | None = None
         self._mutex = threading.Lock()
+        self._settled: dict[str, int] = {}
 
     def write(self, batch: Batch) -> Receipt:
         """Hand a batch over; returns once it is durable. Raises Unavailable where it cannot be said to be."""
-        receipt = self._ask(msgspec.msgpack.encode(_packed(batch))).receipt
+        before = self._settled.get(batch.run, 0)
+        receipt = self._ask(msgspec.msgpack.encode(_packed(batch, before=before))).receipt
         if receipt is None:
             raise Unavailable(f"The ingest process at {self._path} gave no receipt")
+        self._settled[batch.run] = before + batch.messages
         return receipt
 
     def begin_run(self, filters: Sequence[str]) -> str:
@@ -183,7 +211,7 @@ class Upstream:
         )
 
 
-def _packed(batch: Batch) -> _Offer:
+def _packed(batch: Batch, *, before: int) -> _Offer:
     assert batch.in_flight is not None
     assert batch.samples is not None
     return _Offer(
@@ -195,6 +223,7 @@ def _packed(batch: Batch) -> _Offer:
         samples=batch.samples.tobytes(),
         rejections=batch.rejections,
         copies=batch.copies,
+        before=before,
         tables={name: _ipc(table) for name, table in batch.tables.items()},
     )
 

@@ -16,6 +16,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ingest.client import Backoff, Session, cannot_reach, explain, session_client, session_properties, span
+from ingest.exact import BulkSessionClient, SessionClient
 from ingest.settings import BrokerSettings
 from ingest.settings import Protocol as Mqtt
 from ingest.wire import BulkClient, Publishes
@@ -102,6 +103,7 @@ class Link:
             minimum_s=broker.reconnect_min_s, maximum_s=broker.reconnect_max_s, randomness=randomness
         )
         self._generation = 0
+        self._session_began = 0
         self._arrived = 0
         self._tokens: list[Token] = []
         self._closing = False
@@ -189,15 +191,24 @@ class Link:
 
     def acknowledge(self, tokens: Sequence[Token]) -> None:
         """Acknowledge messages in the order they came; those of an earlier connection will be delivered again."""
-        live = [token for token in tokens if token.generation == self._generation and self.connected]
+        mids = [
+            mid
+            for token in tokens
+            if token.qos < 2 and token.generation == self._generation
+            for mid in token.mids
+            if mid
+        ]
         if isinstance(self._client, BulkClient):
-            if mids := [mid for token in live if token.qos == 1 for mid in token.mids if mid]:
+            if mids and self.connected:
                 self._client.acknowledge(mids)
-            live = [token for token in live if token.qos == 2]
-        for token in live:
-            for mid in token.mids:
-                if mid:
-                    self._client.ack(mid, token.qos)
+        elif self.connected:
+            for mid in mids:
+                self._client.ack(mid, 1)
+        for token in tokens:
+            if token.qos == 2 and token.generation >= self._session_began:
+                here = self.connected and token.generation == self._generation
+                for mid in token.mids:
+                    self._client.settle(mid, here=here)
 
     def publish(self, messages: Sequence[Outgoing]) -> None:
         """Send messages on the present connection; without one they are void."""
@@ -230,7 +241,7 @@ class Link:
         if last is not None:
             _drain(last, deadline=deadline)
 
-    def _new_client(self) -> Client:
+    def _new_client(self) -> SessionClient | BulkSessionClient:
         client = session_client(self._broker, on_publishes=self._on_publishes, session=self._session)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -263,6 +274,9 @@ class Link:
         now = time.monotonic()
         had_session = self._generation > 0
         self._generation += 1
+        if not flags.session_present:
+            self._session_began = self._generation
+        self._client.welcome(session_kept=flags.session_present)
         self.connected, self.connected_at, self._last_contact = True, now, now
         self._trying_until, self.trouble, self.refused = None, "", ()
         if self._left:

@@ -94,7 +94,10 @@ def run_ingest(site: Site, records: Records, stop: threading.Event) -> None:
         reporting = beat("ingest", records=records, detail=detail, stop=stop)
         chores = serve(site, writer, stop)
         try:
-            with closing(Handover(socket_of(site), sink=writer.write, begin_run=begin)):
+            with (
+                closing(open_store(site)) as reader,
+                closing(Handover(socket_of(site), sink=writer.write, begin_run=begin, settled=reader.settled)),
+            ):
                 run_reloading(configuration, build=build, stop=stop)
         finally:
             stop.set()

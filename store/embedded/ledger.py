@@ -141,6 +141,12 @@ def settle(connection: sqlite3.Connection, batch: Batch, outcome: Outcome) -> No
     )
 
 
+def settled(connection: sqlite3.Connection, run: str) -> int:
+    """How many messages of a run are settled."""
+    counted = connection.execute("SELECT SUM(stored + duplicate + quarantined) FROM counts WHERE run = ?", (run,))
+    return int(counted.fetchone()[0] or 0)
+
+
 def reclassify(connection: sqlite3.Connection, run: str, name: str, *, messages: int, samples: int) -> None:
     """Move what sealing found to be there already from stored to duplicate."""
     connection.execute(

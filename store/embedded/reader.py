@@ -103,6 +103,11 @@ class EmbeddedReader:
         with self._lock, reaching(self._folder):
             return ledger.lines(self._connection)
 
+    def settled(self, run: str) -> int:
+        """How many messages of a run of an ingestor are settled."""
+        with self._lock, reaching(self._folder):
+            return ledger.settled(self._connection, run)
+
     def quarantine(self, limit: int = 100) -> list[QuarantinedMessage]:
         """Rejected messages, newest first."""
         with self._lock, reaching(self._folder):

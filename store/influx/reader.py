@@ -100,6 +100,10 @@ class InfluxReader:
         """The account of each topic filter, over all runs."""
         return self._account.ledger()
 
+    def settled(self, run: str) -> int:
+        """How many messages of a run of an ingestor are settled."""
+        return self._account.settled(run)
+
     def quarantine(self, limit: int = 100) -> list[QuarantinedMessage]:
         """Rejected messages, newest first."""
         return self._account.quarantine(limit)

@@ -2,16 +2,21 @@
 
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable
 
 import pytest
-from ingest_plant import reading
+from ingest_plant import PLANT, reading
 from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from test_ingest_kill import ledger_of, start_ingest
 
-from ingest.settings import ReadPath
+from ingest.client import session_properties
+from ingest.ingestor import Ingestor
+from ingest.settings import BrokerSettings, IngestSettings, Protocol, ReadPath
+from plant.clock import PlantClock
+from plant.signals import Batch, Receipt
 
 pytestmark = pytest.mark.mosquitto
 MESSAGES = 3_000
@@ -67,3 +72,72 @@ def test_each_message_is_stored_once_over_kills(mosquitto, publish, tmp_path, re
     assert sum(line.stored for line in lines) == MESSAGES
     assert sum(line.samples_stored for line in lines) == 3 * MESSAGES
     assert all(line.missing == line.samples_missing == line.in_flight == line.quarantined == 0 for line in lines)
+
+
+@pytest.mark.parametrize("read_path", list(ReadPath))
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+def test_a_message_without_device_time_comes_once_where_its_receipt_is_lost_on_a_cut_link(
+    mosquitto, publish, read_path, protocol
+):
+    """Another client takes the session over between commit and receipt, so the broker sends the message again."""
+    mapping = {"topic": "acme/linz/hall1/{line}/{machine}/telemetry", "time_unit": "none", "time_field": ""}
+    given = {"port": mosquitto.port, "qos": 2, "protocol": protocol, "read_path": read_path, "reconnect_min_s": 0.05}
+    broker = BrokerSettings.model_validate({**given, "reconnect_max_s": 0.1})
+    batches: list[Batch] = []
+    cuts = []
+
+    def sink(batch: Batch) -> Receipt:
+        batches.append(batch)
+        if len(cuts) < 3:
+            cuts.append(take_over(broker))
+        return Receipt(
+            stored=0, duplicate=0, quarantined=0, samples_stored=0, samples_duplicate=0, samples_quarantined=0
+        )
+
+    ingestor = Ingestor(
+        IngestSettings.model_validate({"mappings": [mapping]}),
+        broker=broker,
+        plant=PLANT,
+        sink=sink,
+        clock=PlantClock(),
+        run="run-1",
+    )
+    stop = threading.Event()
+    thread = threading.Thread(target=ingestor.run, args=(stop,))
+    thread.start()
+    try:
+        wait_for(lambda: ingestor.state["connected"])
+        for turn in range(5):
+            publish(range(turn * 20, (turn + 1) * 20))
+            wait_for(lambda turn=turn: sum(batch.messages for batch in batches) >= (turn + 1) * 20)
+            wait_for(lambda: ingestor.state["connected"])
+    finally:
+        stop.set()
+        thread.join(20)
+    assert len(cuts) == 3
+    assert sum(batch.messages for batch in batches) == 100
+    values = [
+        value for batch in batches for table in batch.tables.values() for value in table["vibration_mm_s"].to_pylist()
+    ]
+    assert sorted(values) == [number / 7 for number in range(100)]
+
+
+def take_over(broker: BrokerSettings) -> bool:
+    """Connect under the ingestor's name and hang up; whether the broker kept the session."""
+    told: list[bool] = []
+    five = broker.protocol is Protocol.V5
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=broker.client_id,
+        clean_session=None if five else False,
+        protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
+        manual_ack=True,
+    )
+    client.on_connect = lambda _client, _userdata, flags, _reason, _properties: told.append(flags.session_present)
+    client._send_pubrec = lambda _mid: MQTTErrorCode.MQTT_ERR_SUCCESS  # takes nothing
+    options = {"clean_start": False, "properties": session_properties(broker)} if five else {}
+    client.connect(broker.host, broker.port, **options)
+    while not told:
+        client.loop(0.1)
+    client._sock_close()
+    return told[0]

@@ -9,21 +9,26 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ingest_plant import PLANT
 
+from ingest.batching import Batcher
 from ingest.handover import Handover, Upstream
 from ingest.publisher import Publisher
 from ingest.settings import BrokerSettings
 from linewright.receiving import as_member
 from linewright.settings.template import write_template
 from linewright.wiring import open_records, open_site, open_store
-from plant.clock import instant
+from plant.clock import PlantClock, instant
 from plant.errors import ConfigError, Unavailable
 from plant.signals import Batch, Receipt, Rejection, RejectionReason
+from store.embedded.reader import open_reader
+from store.embedded.writer import EmbeddedWriter, open_writer
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.timeout(150)]
 START_MS = 1_790_000_000_000
@@ -145,8 +150,6 @@ def stored(site) -> int:
 
 def test_a_member_needs_a_group_and_has_a_session_of_its_own(site):
     assert as_member(site, "two").broker.client_id == "linewright-ingest-two"
-    from dataclasses import replace
-
     alone = replace(site, broker=site.broker.model_copy(update={"shared_group": ""}))
     with pytest.raises(ConfigError, match="name the group that the processes share"):
         as_member(alone, "two")
@@ -189,7 +192,8 @@ def test_a_batch_arrives_as_it_was_handed_over_and_trouble_comes_back(tmp_path):
     upstream = Upstream(folder / "ingest.sock")
     with pytest.raises(Unavailable, match="Is `linewright ingest`"):
         upstream.write(batch)
-    with closing(Handover(folder / "ingest.sock", sink=sink, begin_run=lambda filters: f"run-{len(filters)}")):
+    begin = {"begin_run": lambda filters: f"run-{len(filters)}", "settled": lambda _: 0}
+    with closing(Handover(folder / "ingest.sock", sink=sink, **begin)):
         assert (folder / "ingest.sock").stat().st_mode & 0o777 == 0o600
         assert upstream.begin_run(("a", "b")) == "run-2"
         assert upstream.write(batch).samples_stored == 3
@@ -203,3 +207,53 @@ def test_a_batch_arrives_as_it_was_handed_over_and_trouble_comes_back(tmp_path):
     assert one.rejections == batch.rejections
     assert one.tables["press"].equals(batch.tables["press"])
     assert (one.received.tolist(), one.samples.tolist(), one.message_filter.tolist()) == ([1, 1], [3, 2], [0, 1])
+
+
+def test_a_batch_whose_answer_is_lost_after_the_commit_is_kept_once_even_without_device_times(tmp_path):
+    batcher = Batcher(run="", plant=PLANT, filters=("a/#",), clock_skew_limit_us=10**9)
+    upstream = Upstream(tmp_path / "ingest.sock")
+
+    @contextmanager
+    def keeping(*, answers: bool) -> Iterator[EmbeddedWriter]:
+        with closing(open_writer(tmp_path, plant=PLANT, clock=PlantClock())) as writer:
+
+            def sink(batch: Batch) -> Receipt:
+                receipt = writer.write(batch)
+                if not answers:
+                    handover.close()  # after the commit, before the answer
+                return receipt
+
+            with closing(open_reader(tmp_path, plant=PLANT)) as reader:
+                handover = Handover(
+                    tmp_path / "ingest.sock", sink=sink, begin_run=writer.begin_run, settled=reader.settled
+                )
+                yield writer
+                handover.close()
+
+    def batch(run: str, number: int) -> Batch:
+        index = batcher.open_message(0, payload_bytes=1)
+        values = (float(number), None, None)
+        at_us = START_MS * 1_000 + number
+        batcher.add(
+            index,
+            machine="L1-press0",
+            machine_class="press",
+            observed_at_us=None,
+            received_at_us=at_us,
+            values=values,
+        )
+        return replace(batcher.take([number]), run=run)
+
+    with keeping(answers=False):
+        run = upstream.begin_run(("a/#",))
+        first = batch(run, 1)
+        with pytest.raises(Unavailable, match="Cannot hand over"):
+            upstream.write(first)
+    with keeping(answers=True) as writer:
+        assert upstream.write(first).duplicate == 1
+        assert upstream.write(batch(run, 2)).stored == 1
+        upstream.close()
+        (line,) = writer.ledger()
+        window = writer.read(["L1-press0"], start=instant(0), end=instant(2**52))["L1-press0"]
+    assert (line.stored, line.duplicate, line.samples_stored) == (2, 0, 2)
+    assert window.values["vibration_mm_s"].tolist() == [1.0, 2.0]
