@@ -25,6 +25,7 @@ from ingest.publisher import Publisher
 from linewright.delivery import Postman
 from linewright.judging import Judge, assess_plant, sum_kpis
 from linewright.orders import ORDERS_CHANGED
+from linewright.plan_actual import keep_course
 from linewright.planning import BANNER_NOTE, machines_down
 from linewright.production import book_production, seed_records
 from linewright.settings.replanning import ReplanEvent, next_due
@@ -159,9 +160,10 @@ def assess_job(work: Work) -> None:
 
 
 def kpi_job(work: Work) -> None:
-    """Sum the KPIs and book what was produced."""
+    """Sum the KPIs, book what was produced, and follow the accepted plan."""
     sum_kpis(work.judge, now=work.now())
     book_production(work.site, store=work.store, records=work.records, now=work.now())
+    keep_course(work.site, store=work.store, records=work.records, now=work.now())
     _note_done(work, "kpis")
 
 

@@ -48,15 +48,8 @@ def book_production(site: Site, *, store: ReadingStore, records: Records, now: d
     booked = records.noted(BOOKED_NOTE)
     since = instant(int(booked["until_us"])) if booked else now
     made: dict[str, float] = {}
-    for line in site.plant.lines:
-        last = line.machines[-1]
-        machine_class = site.plant.class_of(last.name)
-        if machine_class.signal(SignalRole.GOOD_PARTS) is None:
-            continue
-        window = store.read([last.name], start=since - OVERLAP, end=now)[last.name]
-        rates = {c.product: c.rate_per_h for c in site.capabilities if c.line == line.name}
-        made_here = _good_by_product(window, machine_class, since=since, rates=rates)
-        for product, units in made_here.items():
+    for products in good_by_line(site, store=store, since=since, until=now).values():
+        for product, units in products.items():
             made[product] = made.get(product, 0.0) + units
     stock = {item.product: item.quantity for item in records.stock()}
     for product, units in made.items():
@@ -66,6 +59,20 @@ def book_production(site: Site, *, store: ReadingStore, records: Records, now: d
         [Stock(product=product, quantity=quantity) for product, quantity in stock.items()], source="counters", at=now
     )
     records.note(BOOKED_NOTE, {"until_us": microseconds(now)})
+    return made
+
+
+def good_by_line(site: Site, *, store: ReadingStore, since: datetime, until: datetime) -> dict[str, dict[str, float]]:
+    """Good parts that each line's last machine counted in [since, until), by line and product [unit]."""
+    made: dict[str, dict[str, float]] = {}
+    for line in site.plant.lines:
+        last = line.machines[-1]
+        machine_class = site.plant.class_of(last.name)
+        if machine_class.signal(SignalRole.GOOD_PARTS) is None:
+            continue
+        window = store.read([last.name], start=since - OVERLAP, end=until)[last.name]
+        rates = {c.product: c.rate_per_h for c in site.capabilities if c.line == line.name}
+        made[line.name] = _good_by_product(window, machine_class, since=since, rates=rates)
     return made
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from linewright.cli import plan_export, plan_questions, plan_trials
+from linewright.cli import plan_loop, plan_questions, plan_trials
 from linewright.cli.site import SiteOption, load_site
 from linewright.plan_progress import Follow, follower, kept_on_interrupt
 from optimizer.control import SEED, Control, Measure
@@ -18,7 +18,7 @@ from plant.plans import SolveStatus
 app = typer.Typer(no_args_is_help=True)
 plan_questions.register(app)
 plan_trials.register(app)
-plan_export.register(app)
+plan_loop.register(app)
 
 
 @app.command()

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +17,11 @@ from nicegui import app as nicegui_app
 from nicegui import ui
 
 from linewright.account import account_of
-from linewright.api import work_orders
+from linewright.api import plans, work_orders
 from linewright.api.metrics import metrics_text
 from linewright.api.routes import router
 from linewright.console.context import Console
+from linewright.console.editing import edit_in_process
 from linewright.console.feed import Feed, Source, feeding
 from linewright.console.guard import Guard
 from linewright.console.pages.alerts import alerts_page
@@ -91,6 +93,9 @@ def build(site: Site, *, stop: threading.Event | None = None) -> FastAPI:
     application.mount("/assets", StaticFiles(directory=ASSETS))
     application.include_router(_api(console))
     application.include_router(work_orders.router(site=site, on_records=console.source.on_records))
+    application.include_router(
+        plans.router(site=site, on_records=console.source.on_records, edit_plan=partial(edit_in_process, site))
+    )
     _pages(console)
     version = hashlib.sha256((ASSETS / "console.css").read_bytes()).hexdigest()[:12]
     ui.add_head_html(f'<link rel="stylesheet" href="/assets/console.css?v={version}">', shared=True)

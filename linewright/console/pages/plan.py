@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from nicegui import ui
 
 from linewright.console.context import Console, Visitor
+from linewright.console.pages.course import build_course, build_files
 from linewright.console.pages.dialogs import Question, ask_person
+from linewright.console.pages.editing import change_plan
 from linewright.console.pages.frame import page_frame
 from linewright.console.pages.gantt import build_gantt
 from linewright.console.pages.parts import Rebuilt, Text, attribute, box, chip, empty, link, panel, table, width
@@ -31,6 +34,7 @@ from linewright.console.words import (
     status_mark,
 )
 from linewright.decisions import Outcome, accept_plan, acceptable, reject_plan
+from linewright.plan_actual import ACTUAL_NOTE, Course, noted_course
 from linewright.plan_replay import REPLAY_NOTE
 from plant.errors import Unavailable
 from plant.plans import Certificate, Plan
@@ -45,6 +49,7 @@ class _Shown:
     plan: Plan | None
     plans: tuple[Plan, ...] = ()
     replay: ReplayView | None = None
+    course: Course | None = None
     revision: int = -1
 
 
@@ -67,6 +72,7 @@ def plan_page(console: Console, person: Visitor, chosen: str) -> None:
                 _infeasible(plan, currency=site.plant.currency)
             if plan.runs or plan.maintenance:
                 moving.append(build_gantt(console, person, plan))
+                build_files(plan)
             if plan.costs:
                 with box("plan-columns"):
                     _costs(plan, currency=site.plant.currency)
@@ -77,12 +83,14 @@ def plan_page(console: Console, person: Visitor, chosen: str) -> None:
                 _certificate(plan, plan.certificate, currency=site.plant.currency)
 
         current = Rebuilt(box("plan"), build_plan)
+        course = Rebuilt(box("slot"), partial(build_course, console))
         chance = Rebuilt(box("slot"), build_replay)
         with panel("Plans so far"):
             earlier = Rebuilt(box("slot"), _history)
 
         def show() -> None:
             current.show(shown.plan)
+            course.show(shown.course)
             chance.show(shown.replay)
             earlier.show(history(shown.plans, plant=site.plant, now=site.clock.now()))
             for move in moving:
@@ -101,11 +109,13 @@ def plan_page(console: Console, person: Visitor, chosen: str) -> None:
                 else:
                     shown.plan = console.feed.snapshot.plan
                 document = await console.source.on_records(lambda records: records.noted(REPLAY_NOTE))
+                actual = await console.source.on_records(lambda records: records.noted(ACTUAL_NOTE))
             except Unavailable as trouble:
                 problem.set_text(str(trouble))
                 return
             number_shown = shown.plan.number if shown.plan is not None else ""
             shown.replay = replay_view(document, plan=number_shown, currency=site.plant.currency)
+            shown.course = noted_course(actual, plan=number_shown)
             problem.set_text("")
             show()
 
@@ -207,6 +217,9 @@ def _decide(console: Console, person: Visitor, plan: Plan) -> None:
             button = Text("button", question.button, css)
             attribute(button, "type", "button")
             button.on("click", lambda q=question, a=act: ask_person(q, name=person.name, act=a))
+        change = Text("button", "Change plan", "button")
+        attribute(change, "type", "button")
+        change.on("click", lambda: change_plan(console, person, plan))
 
 
 def _infeasible(plan: Plan, *, currency: str) -> None:
