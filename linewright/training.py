@@ -10,7 +10,8 @@ from typing import Final
 from analytics import registry
 from analytics.lives import Life, lives_from_windows, truncated
 from analytics.normality_live import learn_from_lives
-from analytics.training import NotTrained, train
+from analytics.promotion import Verdict, decide_promotion
+from analytics.training import Model, NotTrained, train
 from analytics.versions import versions
 from linewright.judging import Judge, machines_of, note_renewals, renewals_of
 from linewright.outcomes import Meaning, keep_version, labels
@@ -19,6 +20,7 @@ from linewright.settings.site import Site
 from linewright.wiring import open_records, open_store
 from plant.assets import MachineClass, SignalRole
 from plant.clock import microseconds
+from plant.errors import ConfigError
 from store.books.entries import ModelUse
 from store.contract import ReadingStore
 from store.records import Records
@@ -30,7 +32,7 @@ SEED: Final = 1
 
 
 def train_site(site: Site, *, progress: Progress, only: str = "") -> list[str]:
-    """Train every machine class on the lives in the store; what was trained becomes current.
+    """Train every machine class on the lives in the store; what costs no more than the champion becomes current.
 
     Args:
         site: Configuration.
@@ -91,10 +93,20 @@ def train_lives(site: Site, lives: Mapping[str, Sequence[Life]], *, progress: Pr
             sentences.append(f"{model.reason} Beside it: {normal}.")
             continue
         saved = registry.save_model(model, folder=_folder(site), created_at=site.clock.now())
-        registry.promote(name, version=saved.version, folder=_folder(site))
-        _note_use(site, name, how="trained", by="training")
         learned = _keep_labels(site, name, version=saved.version)
-        sentences.append(f"{name}: {saved.version} is current, {_measured(saved.metrics)}{learned}.")
+        verdict = decide_promotion(
+            _champion(site, name),
+            saved,
+            mine,
+            machine_class=machine_class,
+            policy=site.alarms,
+        )
+        if verdict.promoted:
+            registry.promote(name, version=saved.version, folder=_folder(site))
+            _note_use(site, name, how="trained", by="training", reason=verdict.reason)
+        _tell_verdict(site, saved, verdict)
+        state = "is current" if verdict.promoted else "waits as challenger"
+        sentences.append(f"{name}: {saved.version} {state}, {_measured(saved.metrics)}{learned}; {verdict.reason}.")
     return sentences
 
 
@@ -115,6 +127,7 @@ def describe_uses(site: Site) -> list[str]:
         uses = records.model_uses()
     return [
         f"{use.at:%Y-%m-%d %H:%M}Z  {use.machine_class:<12} {use.version}  {use.how.replace('_', ' ')} by {use.by}"
+        f"{': ' if use.reason else ''}{use.reason}"
         for use in uses
     ] or ["No model has been put in use yet. Train one with `linewright model train`."]
 
@@ -135,6 +148,22 @@ def roll_back(site: Site, *, machine_class: str, by: str) -> str:
     return f"{machine_class}: {version} is current again."
 
 
+def _champion(site: Site, machine_class: str) -> Model | None:
+    """The model in use; one that does not load is none."""
+    try:
+        return registry.load_current(machine_class, folder=_folder(site))
+    except ConfigError as error:
+        log.warning("champion_not_loaded", extra={"machine_class": machine_class, "reason": str(error)})
+        return None
+
+
+def _tell_verdict(site: Site, challenger: Model, verdict: Verdict) -> None:
+    what = "challenger promoted" if verdict.promoted else "challenger waits"
+    detail = f"{challenger.machine_class}: {challenger.version}: {verdict.reason}"
+    with closing(open_records(site)) as records:
+        records.audit("training", what, at=site.clock.now(), detail=detail)
+
+
 def _keep_labels(site: Site, machine_class: str, *, version: str) -> str:
     """Remember which findings a version learned from; told in a few words."""
     names = machines_of(site.plant, site.plant.class_index[machine_class])
@@ -146,7 +175,7 @@ def _keep_labels(site: Site, machine_class: str, *, version: str) -> str:
     return f"; findings of work orders among them: {told}" if told else ""
 
 
-def _note_use(site: Site, machine_class: str, *, how: str, by: str) -> None:
+def _note_use(site: Site, machine_class: str, *, how: str, by: str, reason: str = "") -> None:
     """Keep in the records that the current version of a class was put in use."""
     (now_used,) = (each for each in versions(_folder(site)) if each.current and each.machine_class == machine_class)
     use = ModelUse(
@@ -157,6 +186,7 @@ def _note_use(site: Site, machine_class: str, *, how: str, by: str) -> None:
         how=how,
         data_cut_off=now_used.data_cut_off,
         metrics=dict(now_used.metrics),
+        reason=reason,
     )
     with closing(open_records(site)) as records:
         records.put_model_use(use)

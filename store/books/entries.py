@@ -90,3 +90,5 @@ class ModelUse:
     """`trained`, `promoted` or `rolled_back`."""
     data_cut_off: datetime | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+    """Why, e.g. how it compared with the one in use before; empty: somebody wanted it."""
