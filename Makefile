@@ -58,7 +58,8 @@ imports: $(VENV)/.dev
 check: lint types imports test
 
 bench-risk: $(VENV)/.dev
-	$(BIN)/python tests/benchmarks/risk_cmapss.py
+	$(BIN)/python tests/benchmarks/risk_cmapss.py --out docs/benchmarks/risk-cmapss.md
+	$(BIN)/python tests/benchmarks/risk_deciding.py --out docs/benchmarks/risk-deciding.md
 	$(BIN)/python tests/benchmarks/risk_protocols.py --out docs/benchmarks/risk.md
 
 bench-plan: $(VENV)/.dev
