@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from linewright.cluster import check_cluster
 from linewright.doctor_data import check_clock, check_models, check_store
 from linewright.findings import Finding, Level, count, ok
 from linewright.mirror import check_influx
@@ -31,6 +32,7 @@ def examine(site: Site) -> tuple[Finding, ...]:
         check_store,
         check_records,
         check_influx,
+        check_cluster,
         check_solver,
         check_models,
         check_names,

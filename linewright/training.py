@@ -1,21 +1,26 @@
 """Training on what the store holds: lives of each machine class in, a registered and current model out."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from analytics import registry
 from analytics.lives import Life, lives_from_windows, truncated
+from analytics.model_settings import ModelSettings
 from analytics.normality_live import learn_from_lives
 from analytics.promotion import Verdict, decide_promotion
 from analytics.training import Model, NotTrained, train
 from analytics.versions import versions
+from linewright.cluster import Spread, spreading
 from linewright.judging import Judge, machines_of, note_renewals, renewals_of
 from linewright.outcomes import Meaning, keep_version, labels
 from linewright.pipeline import LOOKBACK
+from linewright.reading import read_over
 from linewright.settings.site import Site
 from linewright.wiring import open_records, open_store
 from plant.assets import MachineClass, SignalRole
@@ -29,6 +34,7 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[float, str], None]
 SEED: Final = 1
+_ALONE: Final = threading.Lock()
 
 
 def train_site(site: Site, *, progress: Progress, only: str = "") -> list[str]:
@@ -42,21 +48,28 @@ def train_site(site: Site, *, progress: Progress, only: str = "") -> list[str]:
     Returns:
         A sentence per class.
     """
+    with spreading(site) as spread:
+        return train_lives(site, lives_of_site(site, spread=spread, only=only), progress=progress, spread=spread)
+
+
+def lives_of_site(site: Site, *, spread: Spread, only: str = "") -> dict[str, tuple[Life, ...]]:
+    """Every life in the store by machine class; `only` one class, or all where it is empty."""
     store, records = open_store(site), open_records(site)
     try:
         note_renewals(Judge(site=site, store=store, records=records), now=site.clock.now())
-        lives = {
-            machine_class.name: read_lives(site, machine_class, store=store, records=records)
+        return {
+            machine_class.name: read_lives(site, machine_class, store=store, records=records, spread=spread)
             for machine_class in site.plant.classes
             if only in ("", machine_class.name)
         }
     finally:
         store.close()
         records.close()
-    return train_lives(site, lives, progress=progress)
 
 
-def read_lives(site: Site, machine_class: MachineClass, *, store: ReadingStore, records: Records) -> tuple[Life, ...]:
+def read_lives(
+    site: Site, machine_class: MachineClass, *, store: ReadingStore, records: Records, spread: Spread
+) -> tuple[Life, ...]:
     """Every life of a class that the store still knows.
 
     Learning is frozen while a machine is abnormal: a running life ends for training where its open alert began, so that
@@ -65,7 +78,7 @@ def read_lives(site: Site, machine_class: MachineClass, *, store: ReadingStore, 
     now = site.clock.now()
     step = machine_class.assess_step if machine_class.signal(SignalRole.STATE) else None
     machines = machines_of(site.plant, machine_class)
-    windows = store.read(machines, start=now - 4 * LOOKBACK, end=now, step=step) if machines else {}
+    windows = read_over(store, machines, start=now - 4 * LOOKBACK, end=now, step=step, spread=spread)
     renewals = renewals_of(records, horizon_h=site.alarms.horizon_h)
     lives = lives_from_windows(windows, machine_class=machine_class, renewals=renewals)
     abnormal = {each.machine: each.opened_at for each in records.alerts(open_only=True) if each.state.is_active}
@@ -78,17 +91,13 @@ def _frozen(life: Life, *, since: datetime | None) -> Life:
     return truncated(life, rows=int((life.observed_at_us < microseconds(since)).sum()))
 
 
-def train_lives(site: Site, lives: Mapping[str, Sequence[Life]], *, progress: Progress) -> list[str]:
-    """Train on given lives, by class name, and make each trained model current."""
+def train_lives(
+    site: Site, lives: Mapping[str, Sequence[Life]], *, progress: Progress, spread: Spread | None = None
+) -> list[str]:
+    """Train on given lives, by class name, and make each trained model current; on a cluster, classes side by side."""
     sentences = []
-    for index, (name, mine) in enumerate(lives.items()):
-        machine_class = site.plant.class_index[name]
-
-        def show(share: float, text: str, *, index: int = index, name: str = name) -> None:
-            progress((index + share) / len(lives), f"Training {name}: {text.removeprefix(f'{name}: ')}")
-
-        normal = learn_from_lives(mine, folder=_folder(site), created_at=site.clock.now())
-        model = train(mine, machine_class=machine_class, settings=site.model, seed=SEED, progress=show)
+    for name, model in _trained(site, lives, progress=progress, spread=spread):
+        normal = learn_from_lives(lives[name], folder=_folder(site), created_at=site.clock.now())
         if isinstance(model, NotTrained):
             sentences.append(f"{model.reason} Beside it: {normal}.")
             continue
@@ -97,8 +106,8 @@ def train_lives(site: Site, lives: Mapping[str, Sequence[Life]], *, progress: Pr
         verdict = decide_promotion(
             _champion(site, name),
             saved,
-            mine,
-            machine_class=machine_class,
+            lives[name],
+            machine_class=site.plant.class_index[name],
             policy=site.alarms,
         )
         if verdict.promoted:
@@ -108,6 +117,37 @@ def train_lives(site: Site, lives: Mapping[str, Sequence[Life]], *, progress: Pr
         state = "is current" if verdict.promoted else "waits as challenger"
         sentences.append(f"{name}: {saved.version} {state}, {_measured(saved.metrics)}{learned}; {verdict.reason}.")
     return sentences
+
+
+def _trained(
+    site: Site, lives: Mapping[str, Sequence[Life]], *, progress: Progress, spread: Spread | None
+) -> Iterator[tuple[str, Model | NotTrained]]:
+    """The model of each class, as soon as it is there."""
+    teach = partial(_train_class, settings=site.model)
+    classes = [(site.plant.class_index[name], tuple(mine)) for name, mine in lives.items()]
+    if spread is not None and site.cluster.scheduler is not None:
+        for index, (name, model) in enumerate(zip(lives, spread(teach, classes), strict=True), start=1):
+            progress(index / len(lives), f"Trained {name} on the cluster")
+            yield name, model
+        return
+    for index, (machine_class, mine) in enumerate(classes):
+
+        def show(share: float, text: str, *, index: int = index, name: str = machine_class.name) -> None:
+            progress((index + share) / len(lives), f"Training {name}: {text.removeprefix(f'{name}: ')}")
+
+        yield machine_class.name, teach((machine_class, mine), progress=show)
+
+
+def _train_class(
+    work: tuple[MachineClass, tuple[Life, ...]],
+    *,
+    settings: ModelSettings,
+    progress: Progress = lambda _share, _text: None,
+) -> Model | NotTrained:
+    """Train one class; one at a time in a process, whose threads share torch's random numbers."""
+    machine_class, lives = work
+    with _ALONE:
+        return train(lives, machine_class=machine_class, settings=settings, seed=SEED, progress=progress)
 
 
 def describe_models(site: Site) -> list[str]:

@@ -1,4 +1,4 @@
-"""`linewright model ...`: train, score, evaluate, explain, list, promote, roll back."""
+"""`linewright model ...`: train, score, evaluate, explain, features, list, promote, roll back."""
 
 import getpass
 import json
@@ -149,6 +149,22 @@ def explain(
         return
     for line in _explained(told):
         typer.echo(line)
+
+
+@app.command()
+def features(
+    out: Annotated[Path, typer.Option(help="Folder for a Parquet file per life, by machine class.")],
+    machine_class: Annotated[str, typer.Option("--class", help="Only this machine class; default: all.")] = "",
+    site: SiteOption = None,
+) -> None:
+    """Build what the models see of every life in the site's store; on the cluster of [cluster], where there is one."""
+    from linewright.feature_files import write_features
+
+    loaded = load_site(site)
+    with _progress("Reading lives from the store") as show:
+        sentences = write_features(loaded, out=out, only=machine_class, progress=show)
+    for sentence in sentences:
+        typer.echo(sentence)
 
 
 @app.command("list")
