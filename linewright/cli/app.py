@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from linewright.cli import alerts, data, learning, models, plans, roles, solve, store, users, workorders
+from linewright.cli import alerts, data, effect, learning, models, plans, roles, solve, store, users, workorders
 from linewright.cli.site import SiteOption, load_site
 from plant.errors import ConfigError, Unavailable
 
@@ -31,6 +31,7 @@ app.add_typer(alerts.app, name="alerts", help="List, show and acknowledge alerts
 learning.register(model=models.app, plan=plans.app)
 app.add_typer(models.app, name="model", help="Train and look after the risk models.")
 solve.register(app)
+effect.register(app)
 app.add_typer(workorders.app, name="workorders", help="List work orders, and record what the mechanic found.")
 app.add_typer(users.app, name="users", help="Say who may write over the API.")
 app.add_typer(plans.app, name="plan", help="Ask for plans, show and decide them.")

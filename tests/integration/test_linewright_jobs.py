@@ -3,14 +3,18 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from datetime import time as dtime
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from analytics.lives import RENEWING
+from linewright.effect import measure_effect
+from linewright.effect_days import read_days
 from linewright.judging import Judge, assess_plant, note_renewals, sum_kpis
 from linewright.planning import BANNER_NOTE, make_plan
-from linewright.production import BOOKED_NOTE, book_production, seed_records
+from linewright.production import BOOKED_NOTE, book_production, good_by_line, seed_records
 from linewright.settings.site import Site
 from linewright.settings.template import write_template
 from linewright.simulation import keep_history, make_history
@@ -174,6 +178,28 @@ def test_plan_is_kept_with_its_facts_and_can_be_derived_again(
     assert again is not None
     assert again.recomputed_objective == plan.certificate.recomputed_objective
     assert again.inputs_hash == plan.certificate.inputs_hash
+
+
+def test_days_of_the_effect_add_up_to_what_the_kpis_and_counters_say(
+    plant_site: Site, records: Records, store: EmbeddedReader
+) -> None:
+    today = plant_site.clock.now().astimezone(ZoneInfo(plant_site.plant.timezone)).date()
+    first = today - timedelta(days=9)  # more than is read at once
+    renewals = records.maintenance()
+    days = list(read_days(plant_site, store=store, renewals=renewals, first=first, last=today))
+    assert [day.day for day in days] == [first + timedelta(days=k) for k in range(9)]
+    start, end = (
+        datetime.combine(day, dtime(), tzinfo=ZoneInfo(plant_site.plant.timezone)).astimezone(UTC)
+        for day in (first, today)
+    )
+    made = good_by_line(plant_site, store=store, since=start, until=end)
+    total = sum(units for products in made.values() for units in products.values())
+    assert sum(day.good for day in days) == pytest.approx(total, rel=0.01)
+    failed = [each for each in renewals if each.kind == "failed" and start <= each.at < end]
+    assert sum(day.stops for day in days) == pytest.approx(len(failed), abs=2)
+    assert all(day.cost > day.energy_kwh * 0.01 and 0 < day.scrap < day.good for day in days)
+    effect = measure_effect(days[:3], days[3:], currency="EUR")
+    assert "Too few days" in effect.sentence
 
 
 def test_order_that_no_line_can_make_is_told_in_plant_words(
