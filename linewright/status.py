@@ -4,8 +4,9 @@ It reads what the roles have written and asks none of them, so it answers even w
 `well` speaks of Linewright itself; a machine that is going to fail is the plant's trouble and shows in `alerts`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,11 +17,15 @@ from linewright.lifecycle import SILENT_AFTER_S
 from linewright.service import roles_of
 from linewright.settings.site import Site
 from linewright.wiring import open_records, open_store, wall_now
+from plant.clock import instant
 from plant.errors import Unavailable
 from plant.plans import Plan
-from plant.signals import LedgerLine
+from plant.signals import LastValue, LedgerLine
 from store.contract import ReadingStore
 from store.records import Records
+
+STALE_TOLD: Final = 10
+"""Machines with stale values named one by one."""
 
 
 class StatusPart(BaseModel):
@@ -33,6 +38,12 @@ class RoleStatus(StatusPart):
     pid: int | None
     since: datetime | None = Field(description="Wall time at which this process began.")
     detail: dict[str, object] = Field(description="What the role says of itself.")
+
+
+class StaleStatus(StatusPart):
+    machine: str
+    signals: int = Field(description="Signals whose newest value is stale: its source was declared dead since.")
+    heard_at: datetime = Field(description="Plant time of the newest of them.")
 
 
 class MessageStatus(StatusPart):
@@ -71,6 +82,7 @@ class StatusDocument(StatusPart):
     console: str = Field(description="URL of the console.")
     roles: tuple[RoleStatus, ...]
     messages: MessageStatus
+    stale: tuple[StaleStatus, ...] = Field(description="Machines with stale values.")
     alerts: AlertStatus
     plan: PlanStatus
     models: tuple[ModelStatus, ...]
@@ -117,6 +129,7 @@ def examine(site: Site, *, store: ReadingStore | None, records: Records) -> Stat
         console=f"http://{site.console.host}:{site.console.port}",
         roles=roles,
         messages=messages,
+        stale=_stale(store.last_values()) if store is not None else (),
         alerts=AlertStatus(open=len(records.alerts(open_only=True))),
         plan=plan,
         models=models,
@@ -135,6 +148,11 @@ def as_text(status: StatusDocument) -> str:
         f"messages  {m.received} received = {m.stored} stored + {m.duplicate} duplicate "
         f"+ {m.quarantined} quarantined + {m.in_flight} in flight"
     )
+    for number, each in enumerate(status.stale[:STALE_TOLD]):
+        head = "stale" if number == 0 else ""
+        lines.append(f"{head:<9} {each.machine}: {each.signals} signals, last heard {each.heard_at:%Y-%m-%d %H:%M:%S}Z")
+    if len(status.stale) > STALE_TOLD:
+        lines.append(f"{'':<9} and {len(status.stale) - STALE_TOLD} machines more")
     lines.append(f"alerts    {status.alerts.open} open")
     plan = status.plan
     if plan.number is None:
@@ -177,6 +195,17 @@ def _messages(lines: list[LedgerLine]) -> MessageStatus:
         duplicate=sum(line.duplicate for line in lines),
         quarantined=sum(line.quarantined for line in lines),
         in_flight=sum(line.in_flight for line in lines),
+    )
+
+
+def _stale(values: Sequence[LastValue]) -> tuple[StaleStatus, ...]:
+    heard: dict[str, list[int]] = {}
+    for value in values:
+        if value.stale:
+            heard.setdefault(value.machine, []).append(value.received_at_us)
+    return tuple(
+        StaleStatus(machine=machine, signals=len(at_us), heard_at=instant(max(at_us)))
+        for machine, at_us in sorted(heard.items())
     )
 
 

@@ -67,6 +67,10 @@ class Snapshot:
         found = self.last.get(machine, {}).get(signal)
         return None if found is None else found.value
 
+    def stale(self, machine: str) -> tuple[LastValue, ...]:
+        """Newest values whose source was declared dead since, such as by a Sparkplug edge node's death."""
+        return tuple(value for value in self.last.get(machine, {}).values() if value.stale)
+
     def role_value(self, plant: Plant, machine: str, role: SignalRole) -> float | str | None:
         """The newest value of the signal that plays a role on this machine, or None."""
         signal = plant.class_of(machine).signal(role)

@@ -17,15 +17,18 @@ from linewright.settings.shell import ConsoleSettings
 from linewright.settings.site import Site, Topics
 from linewright.wiring import open_records
 from plant.alerts import Alert, AlertState, Severity
+from plant.assets import SignalKind
 from plant.clock import PlantClock, microseconds
 from plant.kpis import Kpi
 from plant.plans import Decision
 from plant.production import PlanningPolicy
 from plant.risks import Evidence, Risk
-from plant.signals import Batch
+from plant.signals import Batch, Quality
 from store.embedded.writer import EmbeddedWriter
+from store.records import Records
 from store.settings import StoreSettings
 
+TEXT_KINDS = (SignalKind.STATE, SignalKind.EVENT)
 MARKUP = '<img src=x onerror="window.broken=1"><script>window.broken=1</script>'
 
 
@@ -102,6 +105,62 @@ def write_readings(site: Site, writer: EmbeddedWriter, *, run: str, instants: Se
             received=np.array([messages], dtype=np.int64),
         )
     )
+
+
+def write_death(site: Site, writer: EmbeddedWriter, *, run: str, machine: str) -> None:
+    """A reading without values that declares a machine's source dead, as a Sparkplug death does."""
+    machine_class = site.plant.class_of(machine)
+    at_us = microseconds(NOW + timedelta(seconds=60))  # after every reading
+    columns: dict[str, pa.Array] = {
+        "machine": pa.array([machine]),
+        "observed_at": pa.array([at_us]),
+        "received_at": pa.array([at_us]),
+        "message": pa.array([0], pa.int32()),
+        "quality": pa.array([int(Quality.STALE)], pa.uint8()),
+    }
+    for signal in machine_class.signals:
+        columns[signal.name] = pa.array([None], pa.string() if signal.kind in TEXT_KINDS else pa.float64())
+    writer.write(
+        Batch(
+            run=run,
+            tables={machine_class.name: pa.table(columns)},
+            filters=("acme/linz/+/+/+/telemetry",),
+            message_filter=np.zeros(1, dtype=np.int16),
+            received=np.array([1], dtype=np.int64),
+        )
+    )
+
+
+def write_edge_nodes(records: Records, *, at: datetime) -> None:
+    """The ingest role's word on a link with two Sparkplug edge nodes, one of them dead."""
+    counts = {"births": 1, "deaths_ignored": 0, "repeats": 0, "unanswered": 0, "rebirth_at_us": None}
+    born_at_us = microseconds(NOW - 2 * HOUR)
+    nodes = [
+        {
+            "node": f"linz/L{number}",
+            "state": state,
+            "born_at_us": born_at_us,
+            "died_at_us": died,
+            "devices": 4,
+            **counts,
+        }
+        | {"devices_not_online": away, "gaps": number, "rebirths": 1, "deaths": len(away)}
+        for number, state, died, away in (
+            (1, "online", None, []),
+            (2, "stale", microseconds(NOW), ["press", "mill", "oven", "packer"]),
+        )
+    ]
+    link = {
+        "link": "main.sparkplug",
+        "broker": "127.0.0.1:18830",
+        "connected": True,
+        "connected_for_s": 60.0,
+        "received": 9,
+        "in_flight": 0,
+        "store_available": True,
+        "sparkplug": {"host_id": "linewright", "online": 1, "stale": 1, "awaited": 0, "rebirths": 2, "nodes": nodes},
+    }
+    records.beat("ingest", pid=1, since=at, at=at, detail={"links": [link]})
 
 
 def write_records(site: Site) -> None:

@@ -376,6 +376,33 @@ def test_empty_site_says_what_is_missing_and_recovers(context: BrowserContext, t
         assert visit.complaints == []
 
 
+def test_dead_source_makes_values_stale_and_edge_nodes_are_told(visit: Visit, served: Served) -> None:
+    seed.write_death(served.site, served.writer, run=served.run, machine="L2-packer")
+    with closing(open_records(served.site)) as records:
+        seed.write_edge_nodes(records, at=wall_now())
+        page = visit.open("/")
+        tile = page.get_by_role("article", name="Packer 2")
+        expect(tile).to_contain_text("Stale")
+        expect(tile.locator(".fact", has_text="Power")).to_contain_text("▲")
+        expect(page.get_by_role("region", name="Totals")).to_contain_text("1 stale")
+        nodes = page.get_by_role("table", name="Edge nodes")
+        expect(nodes.get_by_role("row").nth(1)).to_contain_text("linz/L2")
+        expect(nodes.get_by_role("row").nth(1)).to_contain_text("Stale")
+        expect(nodes.get_by_role("row").nth(1)).to_contain_text("packer")
+        expect(nodes.get_by_role("row").nth(2)).to_contain_text("Online")
+        visit.keep("edge-nodes")
+        page = visit.open("/machine/L2-packer")
+        expect(page.locator("#main")).to_contain_text("The source of this machine was declared dead")
+        expect(page.get_by_role("figure", name="Power over time")).to_contain_text("(stale)")
+        visit.keep("machine-stale")
+        page.set_viewport_size({"width": 820, "height": 1100})
+        visit.keep("machine-stale-820")
+        page = visit.open("/")
+        expect(page.get_by_role("table", name="Edge nodes")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        visit.keep("edge-nodes-820")
+
+
 class _serving:  # noqa: N801 - a context
     """The console of a folder in a process of its own, stopped by SIGTERM."""
 

@@ -16,7 +16,7 @@ from plant.clock import instant
 from store.embedded.reader import open_reader
 
 pytestmark = pytest.mark.mosquitto
-MESSAGES = 6_000
+MESSAGES = 3_000
 SCRIPT = Path(__file__).with_name("ingest_plant.py")
 
 
@@ -47,7 +47,7 @@ def test_a_killed_ingest_loses_and_doubles_nothing(mosquitto, tmp_path):
     publisher.connect()
     process = start_ingest(mosquitto.port, tmp_path)
     chance = random.Random(7)
-    kills_at = sorted(chance.sample(range(500, MESSAGES - 500), 3))
+    kills_at = sorted(chance.sample(range(500, MESSAGES - 500), 2))
     try:
         for number in range(MESSAGES):
             publisher.send(*reading(number))

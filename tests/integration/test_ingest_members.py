@@ -32,7 +32,7 @@ from store.embedded.writer import EmbeddedWriter, open_writer
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.timeout(150)]
 START_MS = 1_790_000_000_000
-MESSAGES = 6_000
+MESSAGES = 3_000
 
 
 def wait_for(done: Callable[[], bool], *, seconds: float = 60.0) -> None:

@@ -139,7 +139,7 @@ def test_supervisor_that_dies_leaves_no_role_behind(mosquitto: Mosquitto, instan
 def test_status_schema_is_the_documented_one() -> None:
     run = subprocess.run([sys.executable, "-m", "linewright", "status", "--schema"], capture_output=True, text=True)
     schema = json.loads(run.stdout)
-    assert set(schema["properties"]) >= {"well", "roles", "messages", "alerts", "plan", "models", "console"}
+    assert set(schema["properties"]) >= {"well", "roles", "messages", "stale", "alerts", "plan", "models", "console"}
     assert set(schema["$defs"]["MessageStatus"]["properties"]) == {
         *("received", "stored", "duplicate", "quarantined", "in_flight")
     }

@@ -26,7 +26,7 @@ from linewright.console.pages.parts import (
 )
 from linewright.console.pages.work_orders import work_orders_table
 from linewright.console.views.alert_view import AlertCard, alert_card
-from linewright.console.views.machine_view import RANGES, RiskView, Segment, SignalSeries, risk_view
+from linewright.console.views.machine_view import RANGES, RiskView, Segment, SignalSeries, risk_view, stale_note
 from linewright.console.views.plant_view import machine_tile, risk_mark
 from linewright.console.words import Mark, Tone, moment
 from plant.assets import Machine
@@ -96,6 +96,8 @@ class _MachinePage:
                         anchor = link(other.label, f"/machine/{quote(other.name, safe='')}", "sibling")
                         if other.name == self.machine.name:
                             attribute(anchor, "aria-current", "page")
+        self.stale = Text("p", "", "note")
+        attribute(self.stale, "role", "status")
         self.alerts = Rebuilt(box("machine-alerts"), self._build_alerts)
 
     def build_risk(self) -> None:
@@ -146,6 +148,8 @@ class _MachinePage:
         )
         self.state.show(tile.state)
         self.since.set_text(tile.since)
+        note = stale_note(snapshot, machine=self.machine.name)
+        self.stale.set_text(f"{Tone.WARN.sign} {note}" if note else "")
         risk = snapshot.risks.get(self.machine.name)
         view = (risk_view(risk, plant=site.plant, now=now), risk_mark(risk, open_probability=console.open_probability))
         if not self.risk.shown or self.risk.shown[0] != view:
@@ -184,6 +188,7 @@ class _MachinePage:
         self.strip_legend.show(_legend(history.segments))
         draw(self.risk_history, self._risk_history(history))
         self.renewals.show(history.renewals)
+        stale = {value.signal for value in self.console.feed.snapshot.stale(self.machine.name)}
         for series in history.series:
             options = signal_chart(
                 series,
@@ -197,7 +202,7 @@ class _MachinePage:
                     self.charts[series.name] = _signal_frame(series, options)
             chart, last, note = self.charts[series.name]
             draw(chart, options)
-            last.set_text(series.last)
+            last.set_text(f"{series.last} (stale)" if series.name in stale else series.last)
             note.set_text(f"▲ {series.note}" if series.note else "")
 
     def _range_button(self, index: int) -> Text:

@@ -16,10 +16,13 @@ from linewright.console.pages.parts import (
     chip,
     empty,
     link,
+    panel,
     style,
+    table,
     tone_of,
     width,
 )
+from linewright.console.views.edge_node_view import EdgeNodeRow, edge_node_rows
 from linewright.console.views.plant_view import LineCard, MachineTile, PlantView, Total, plant_view
 from linewright.console.words import Mark, Tone
 
@@ -47,6 +50,7 @@ def plant_page(console: Console, person: Visitor) -> None:
             totals = [_total(total) for total in first.totals]
         with box("lines"):
             lines = [_line(card) for card in first.lines]
+        edge_nodes = Rebuilt(box("slot"), _edge_nodes)
 
         def show() -> None:
             fresh = view()
@@ -55,8 +59,28 @@ def plant_page(console: Console, person: Visitor) -> None:
                 update_total(total)
             for update_line, card in zip(lines, fresh.lines, strict=True):
                 update_line(card)
+            links = console.feed.snapshot.links
+            edge_nodes.show(edge_node_rows(links, timezone=site.plant.timezone, now=site.clock.now()))
 
         listen(show)
+
+
+def _edge_nodes(rows: tuple[EdgeNodeRow, ...]) -> None:
+    if not rows:
+        return
+    numbers = ("Devices", "Gaps", "Rebirths asked")
+    with panel("Edge nodes", note="Sparkplug: births and deaths as ingest heard them."):
+        _, body = table(("Edge node", "State", "Since", *numbers, "Not online"), label="Edge nodes", numbers=numbers)
+        with body:
+            for row in rows:
+                with box(tag="tr"):
+                    Text("td", row.name, "mono")
+                    with box(tag="td"):
+                        chip(row.state)
+                    Text("td", row.since)
+                    for number in (row.devices, row.gaps, row.rebirths):
+                        Text("td", number, "num")
+                    Text("td", row.away)
 
 
 def _nothing_heard(console: Console) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from linewright.console.snapshot import STALE_PERIODS
+from linewright.console.snapshot import STALE_PERIODS, Snapshot
 from linewright.console.words import (
     MISSING,
     Mark,
@@ -52,6 +52,7 @@ _FLAG_WORDS: Final = {
     Quality.COUNTER_RESET: "counter reset",
     Quality.CLOCK_SKEW: "clock skew",
     Quality.NO_DEVICE_TIME: "no device time",
+    Quality.STALE: "stale",
 }
 
 
@@ -104,6 +105,16 @@ def aggregations(machine_class: MachineClass) -> dict[str, Aggregation]:
         signal.name: Aggregation.MEAN if signal.kind is SignalKind.GAUGE else Aggregation.LAST
         for signal in machine_class.signals
     }
+
+
+def stale_note(snapshot: Snapshot, *, machine: str) -> str:
+    """What is stale on a machine, in a sentence; empty where nothing is."""
+    stale = snapshot.stale(machine)
+    if not stale:
+        return ""
+    titles = ", ".join(signal_title(value.signal) for value in stale[:5])
+    more = f" and {len(stale) - 5} more" if len(stale) > 5 else ""
+    return f"The source of this machine was declared dead. The last values before that are shown: {titles}{more}."
 
 
 def signal_series(

@@ -134,8 +134,17 @@ def machine_tile(
     risk = snapshot.risks.get(machine.name)
     alerts = sorted(snapshot.open_alerts(machine.name), key=lambda a: list(Severity).index(a.severity), reverse=True)
     silent = snapshot.silent_for(plant, machine.name, now=now)
+    stale_sign = f"{Tone.WARN.sign} " if snapshot.stale(machine.name) else ""
     mark, since = state_mark(str(state) if state is not None else None), ""
-    if silent is not None:
+    if stale := snapshot.stale(machine.name):
+        mark = Mark(
+            word="Stale",
+            tone=Tone.WARN,
+            hint=f"its source was declared dead; {len(stale)} values are the last before that; was {mark.word}",
+        )
+        heard = snapshot.heard_at(machine.name)
+        since = f"heard {moment(heard, timezone=plant.timezone, now=now)}"
+    elif silent is not None:
         mark = Mark(
             word="Silent", tone=Tone.WARN, hint=f"nothing heard for {age(silent)} of plant time; was {mark.word}"
         )
@@ -152,7 +161,7 @@ def machine_tile(
         product=products.get(str(product), str(product)) if product else MISSING,
         oee=percent(kpi.oee if kpi else None),
         factors=_factors(kpi),
-        power=f"{number(power)} kW" if isinstance(power, float) else MISSING,
+        power=f"{stale_sign}{number(power)} kW" if isinstance(power, float) else MISSING,
         scrap=percent(kpi.scrap_ratio if kpi else None, digits=1),
         risk=risk_mark(risk, open_probability=open_probability),
         risk_ratio=min(max(risk.probability, 0.0), 1.0) if risk else 0.0,
@@ -193,7 +202,9 @@ def _energy(kpi: Kpi | None) -> str:
 
 
 def _power(machines: Sequence[str], snapshot: Snapshot, plant: Plant) -> str:
-    readings = [snapshot.role_value(plant, machine, SignalRole.POWER) for machine in machines]
+    readings = [
+        snapshot.role_value(plant, machine, SignalRole.POWER) for machine in machines if not snapshot.stale(machine)
+    ]
     known = [reading for reading in readings if isinstance(reading, float)]
     return f"{number(sum(known))} kW" if known else MISSING
 
@@ -209,7 +220,8 @@ def _factors(kpi: Kpi | None) -> tuple[Factor, ...]:
 
 def _totals(snapshot: Snapshot, plant: Plant, now: datetime) -> tuple[Total, ...]:
     names = [machine.name for machine in plant.machines]
-    states = [snapshot.role_value(plant, name, SignalRole.STATE) for name in names]
+    stale = sum(1 for name in names if snapshot.stale(name))
+    states = [snapshot.role_value(plant, name, SignalRole.STATE) for name in names if not snapshot.stale(name)]
     running = sum(1 for state in states if state == "Execute")
     faults = sum(1 for state in states if state in ("Aborted", "Aborting"))
     lines = [snapshot.kpis[line.name] for line in plant.lines if line.name in snapshot.kpis]
@@ -232,8 +244,8 @@ def _totals(snapshot: Snapshot, plant: Plant, now: datetime) -> tuple[Total, ...
         Total(
             title="Machines running",
             value=f"{running} / {len(names)}",
-            detail=f"{faults} with a fault" if faults else "no fault",
-            tone=Tone.BAD if faults else Tone.MUTED,
+            detail=(f"{faults} with a fault" if faults else "no fault") + (f", {stale} stale" if stale else ""),
+            tone=Tone.BAD if faults else Tone.WARN if stale else Tone.MUTED,
         ),
         Total(title="OEE", value=percent(whole.oee if whole else None), detail=window),
         Total(title="Power", value=_power(names, snapshot, plant), detail="all machines, now"),
