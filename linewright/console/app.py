@@ -21,6 +21,7 @@ from linewright.api import plans, work_orders
 from linewright.api.metrics import metrics_text
 from linewright.api.routes import router
 from linewright.console.context import Console
+from linewright.console.desk import Desk
 from linewright.console.editing import edit_in_process
 from linewright.console.feed import Feed, Source, feeding
 from linewright.console.guard import Guard
@@ -31,6 +32,7 @@ from linewright.console.pages.machine import machine_page
 from linewright.console.pages.parts import Text, empty
 from linewright.console.pages.plan import plan_page
 from linewright.console.pages.plant import plant_page
+from linewright.console.pages.questions import questions_page
 from linewright.settings.site import Site
 from linewright.settings.warnings import is_loopback
 from linewright.status import RoleStatus, examine, roles_status
@@ -76,7 +78,8 @@ def serve(site: Site, *, stop: threading.Event | None = None) -> None:
 def build(site: Site, *, stop: threading.Event | None = None) -> FastAPI:
     """The application: guard, assets, API, pages. One per process, because pages are registered once."""
     feed = Feed(site=site, source=Source(site=site))
-    console = Console(site=site, feed=feed, source=Source(site=site))
+    source = Source(site=site)
+    console = Console(site=site, feed=feed, source=source, desk=Desk(site=site, source=source))
 
     @asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[None]:
@@ -85,6 +88,7 @@ def build(site: Site, *, stop: threading.Event | None = None) -> FastAPI:
         async with feeding(feed, others=(console.source,)):
             log.info("console_started", extra={"url": f"http://{site.console.host}:{site.console.port}"})
             yield
+            await console.desk.close()
         if watch is not None:
             watch.cancel()
 
@@ -153,6 +157,10 @@ def _pages(console: Console) -> None:
     @ui.page("/plan")
     def show_plan(request: Request, number: str = "") -> None:
         plan_page(console, visitor(request), number)
+
+    @ui.page("/questions")
+    async def show_questions(request: Request, plan: str = "") -> None:
+        await questions_page(console, visitor(request), plan)
 
     @ui.page("/ledger")
     def show_ledger(request: Request) -> None:

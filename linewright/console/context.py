@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from linewright.console.charts import DARK, LIGHT, Palette
+from linewright.console.desk import Desk
 from linewright.console.feed import Feed, Source
 from linewright.console.words import Tone, age
 from linewright.settings.site import Site
@@ -18,6 +19,8 @@ class Console:
     feed: Feed
     source: Source
     """For what a single page asks and does; apart from the feed, which must never wait for it."""
+    desk: Desk
+    """For what takes seconds to answer."""
 
     @property
     def products(self) -> dict[str, str]:

@@ -17,7 +17,13 @@ from linewright.console.words import Tone, moment, number
 
 log = logging.getLogger(__name__)
 
-PAGES = (("Plant", "/"), ("Alerts", "/alerts"), ("Plan", "/plan"), ("Ledger", "/ledger"))
+PAGES = (
+    ("Plant", "/"),
+    ("Alerts", "/alerts"),
+    ("Plan", "/plan"),
+    ("Questions", "/questions"),
+    ("Ledger", "/ledger"),
+)
 BANNER_PAGE = "/"
 """Elsewhere the page itself is the evidence."""
 _BANNER_TONES = {"risk": Tone.BAD, "alert": Tone.BAD, "plan": Tone.INFO, "avoided": Tone.OK}

@@ -13,6 +13,7 @@ from linewright.console.pages.dialogs import Question, ask_person
 from linewright.console.pages.editing import change_plan
 from linewright.console.pages.frame import page_frame
 from linewright.console.pages.gantt import build_gantt
+from linewright.console.pages.late_orders import build_late
 from linewright.console.pages.parts import Rebuilt, Text, attribute, box, chip, empty, link, panel, table, width
 from linewright.console.pages.replay import build_replay
 from linewright.console.views.plan_view import (
@@ -77,7 +78,7 @@ def plan_page(console: Console, person: Visitor, chosen: str) -> None:
                 with box("plan-columns"):
                     _costs(plan, currency=site.plant.currency)
                     with box("plan-side"):
-                        _late(console, plan)
+                        moving.append(build_late(console, plan))
                         _maintenance(console, plan)
             if plan.certificate is not None:
                 _certificate(plan, plan.certificate, currency=site.plant.currency)
@@ -110,6 +111,7 @@ def plan_page(console: Console, person: Visitor, chosen: str) -> None:
                     shown.plan = console.feed.snapshot.plan
                 document = await console.source.on_records(lambda records: records.noted(REPLAY_NOTE))
                 actual = await console.source.on_records(lambda records: records.noted(ACTUAL_NOTE))
+                await console.desk.load(shown.plan.number if shown.plan is not None else "")
             except Unavailable as trouble:
                 problem.set_text(str(trouble))
                 return
@@ -146,6 +148,8 @@ def _head(console: Console, person: Visitor, plan: Plan) -> None:
             if plan.decided_by:
                 reason = f": {plan.decision_reason}" if plan.decision_reason else ""
                 Text("p", f"{decision_mark(plan.decision).word} by {plan.decided_by}{reason}", "note")
+            with box("plan-ask"):
+                link("Ask why, compare, prices", f"/questions?plan={plan.number}")
         if plan.costs:
             _figures(plan, currency=plant.currency)
         _decide(console, person, plan)
@@ -251,28 +255,6 @@ def _costs(plan: Plan, *, currency: str) -> None:
                 Text("th", "Sum")
                 Text("td", "costs minus income", "note")
                 Text("td", money(plan.cost, currency=currency), "num")
-
-
-def _late(console: Console, plan: Plan) -> None:
-    plant = console.site.plant
-    with panel("Late orders"):
-        if not plan.late:
-            Text("p", "● Every order is on time.", "note")
-            return
-        _, body = table(
-            ("Order", "Product", "Due", "Missing when due", "Complete"),
-            label="Late orders",
-            numbers=("Missing when due",),
-        )
-        with body:
-            for late in plan.late:
-                with box(tag="tr"):
-                    Text("td", late.order)
-                    Text("td", console.products.get(late.product, late.product))
-                    Text("td", moment(late.due_at, timezone=plant.timezone))
-                    Text("td", f"▲ {number(late.units_late, digits=0)} units", "num")
-                    ready = moment(late.expected_at, timezone=plant.timezone) if late.expected_at else "after this plan"
-                    Text("td", ready)
 
 
 def _maintenance(console: Console, plan: Plan) -> None:
