@@ -26,8 +26,6 @@ class StoreSettings(BaseModel):
     """A window (6 h, then a day) is compacted so much plant time after its end, when most late data is there [s]."""
     unlink_after_s: float = Field(default=60.0, ge=0)
     """A file is deleted so long after it left the manifest; readers finish within [s]."""
-    last_values_every_s: float = Field(default=1.0, ge=0)
-    """Last values are persisted at most so often [s]."""
     quarantine_max_bytes: int = Field(default=64 * 2**20, ge=0)
     """Payloads kept in quarantine; beyond it the oldest are dropped, counted and logged [byte]."""
     raw_days: float | None = Field(default=None, gt=0)

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from plant.signals import LastValue
-from store.embedded.last_values import persisted_form
+from store.embedded.stored_values import persisted_form
 
 FROM_1: Final = (
     "ALTER TABLE segments ADD COLUMN checksum TEXT NOT NULL DEFAULT ''",

@@ -13,7 +13,7 @@ from plant.assets import Plant
 from plant.clock import microseconds
 from plant.signals import Aggregation, LastValue, LedgerLine, Window
 from store.contract import Aggregations
-from store.embedded import last_values, ledger, quarantine
+from store.embedded import ledger, quarantine, stored_values
 from store.embedded.columns import ClassColumns, all_columns, columns_of, together, unpacked, wanted_columns
 from store.embedded.layout import open_hot_to_read, reaching
 from store.embedded.partitions import Partition, divided
@@ -94,9 +94,9 @@ class EmbeddedReader:
             return replace(partition, view=self._view(partition.question))
 
     def last_values(self, machines: Sequence[str] | None = None) -> list[LastValue]:
-        """The newest value of each signal, as persisted at most a second after its batch."""
+        """The newest value of each signal, of all that is committed."""
         with self._lock, reaching(self._folder):
-            return last_values.stored(self._connection, machines)
+            return stored_values.stored(self._connection, machines)
 
     def ledger(self) -> list[LedgerLine]:
         """The account of each topic filter, over all runs."""

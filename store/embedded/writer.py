@@ -65,7 +65,6 @@ class EmbeddedWriter:
         self._class_of = {machine.name: machine.machine_class for machine in plant.machines}
         self._runs: dict[str, tuple[str, ...]] = {}
         self._mutex = threading.RLock()
-        self._persisted_s = -1e9
         self._seal_after_s = -1e9
         self._closed = False
         with reaching(folder):
@@ -116,8 +115,6 @@ class EmbeddedWriter:
         with self._mutex, reaching(self._folder), transaction(self._connection):
             received = [int(count) for count in counts]
             ledger.note_received(self._connection, run, self._runs[run], received)
-            self._last.persist(self._connection)
-        self._last.persisted()
 
     def end_run(self, run: str) -> None:
         """Close the account of a run; what it read and did not settle was not acknowledged and is sent again."""
@@ -300,41 +297,32 @@ class EmbeddedWriter:
     def _commit(self, batch: Batch, outcome: Outcome, parts: list[Prepared]) -> None:
         tables = [part.rows.drop_columns(["message"]) for part in parts]
         bodies = [body_of(part.rows, batch) for part in parts]
-        due = time.monotonic() - self._persisted_s >= self._settings.last_values_every_s
-        fresh = list(zip(parts, tables, strict=True)) if due else []
-        before = [self._last.update(part.machine_class, table) for part, table in fresh]
+        due = self._last.is_due
         quarantined_bytes = self._quarantined_bytes
         numbers = []
-        try:
-            with transaction(self._connection):
-                if self._runs.get(batch.run) != batch.filters:
-                    ledger.ensure_run(self._connection, batch.run, batch.filters, at_us=self._clock.now_us())
-                if batch.released:
-                    quarantined_bytes -= quarantine.release(self._connection, batch.released)
-                ledger.settle(self._connection, batch, outcome)
-                for part, body in zip(parts, bodies, strict=True):
-                    name, rows = part.machine_class, part.rows
-                    numbers.append(insert_batch(self._connection, batch, machine_class=name, rows=rows, body=body))
-                if batch.rejections:
-                    quarantined_bytes = quarantine.trim(
-                        self._connection,
-                        held_bytes=quarantined_bytes + quarantine.keep(self._connection, batch),
-                        max_bytes=self._settings.quarantine_max_bytes,
-                    )
-                if due:
-                    self._last.persist(self._connection)
-        except BaseException:
-            for (part, _), newest in zip(fresh, before, strict=True):
-                self._last.restore(part.machine_class, newest)
-            raise
+        with transaction(self._connection):
+            if due:
+                self._last.persist(self._connection)
+            if self._runs.get(batch.run) != batch.filters:
+                ledger.ensure_run(self._connection, batch.run, batch.filters, at_us=self._clock.now_us())
+            if batch.released:
+                quarantined_bytes -= quarantine.release(self._connection, batch.released)
+            ledger.settle(self._connection, batch, outcome)
+            for part, body in zip(parts, bodies, strict=True):
+                name, rows = part.machine_class, part.rows
+                numbers.append(insert_batch(self._connection, batch, machine_class=name, rows=rows, body=body))
+            if batch.rejections:
+                quarantined_bytes = quarantine.trim(
+                    self._connection,
+                    held_bytes=quarantined_bytes + quarantine.keep(self._connection, batch),
+                    max_bytes=self._settings.quarantine_max_bytes,
+                )
         self._runs.setdefault(batch.run, batch.filters)
         self._quarantined_bytes = quarantined_bytes
         if due:
             self._last.persisted()
-            self._persisted_s = time.monotonic()
         for part, table, body, number in zip(parts, tables, bodies, numbers, strict=True):
-            if not due:
-                self._last.note(part.machine_class, table)
+            self._last.note(part.machine_class, table)
             self._keys[part.machine_class].add(table, part.comparison.merged, batch=number)
             low, high = span(table)
             hot = self._hot[part.machine_class]
@@ -366,6 +354,7 @@ class EmbeddedWriter:
 
     def _seal_class(self, name: str) -> int:
         started = time.perf_counter()
+        self._persist_last_values()  # before the batches go that hold what is newer
         rows = self._upkeep.past_damage(lambda: sealing.seal_class(self._connection, self._folder, name))
         self._hot[name] = HotPart()
         self._keys[name].seal()

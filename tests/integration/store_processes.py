@@ -21,7 +21,7 @@ from tests.contract.batches import FILTER, PLANT, at, batch, row
 
 ROWS = 6
 """Messages per batch: two machines, three instants each."""
-SETTINGS = StoreSettings(seal_span_s=5, seal_rows=12, merge_segments=3, window_rows=24, last_values_every_s=0.0)
+SETTINGS = StoreSettings(seal_span_s=5, seal_rows=12, merge_segments=3, window_rows=24)
 """Seals every other batch, merges every third sealing: a kill mostly falls into one of them."""
 
 

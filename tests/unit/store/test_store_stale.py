@@ -21,7 +21,7 @@ def stale(folder: Path) -> dict[tuple[str, str], bool]:
 
 
 def test_values_are_stale_after_their_source_died_and_fresh_with_the_next_one(open_store, folder: Path) -> None:
-    writer = open_store(last_values_every_s=0.01)
+    writer = open_store()
     writer.write(batch(row("L1-press", 0, temperature_c=40.0, state="Execute"), row("L2-press", 0, temperature_c=1.0)))
     assert not any(stale(folder).values())
     receipt = writer.write(batch(row("L1-press", 5, received=6, **DEAD)))
@@ -68,3 +68,17 @@ def test_staleness_survives_a_restart(open_store, folder: Path) -> None:
     with_hot_rows.write(batch(row("L1-press", 6, temperature_c=41.0)))
     assert [value.stale for value in with_hot_rows.last_values()] == [False]
     with_hot_rows.close()
+
+
+def test_readers_know_what_the_writer_knows_between_two_times_of_persisting(open_store, folder: Path) -> None:
+    writer = open_store()
+    writer.write(batch(row("L1-press", 0, temperature_c=0.0, state="Idle")))
+    reader = open_reader(folder, plant=PLANT)
+    for number in range(1, 20):
+        late = row("L2-press", 100 - number, received=100 + number, temperature_c=float(number))
+        dead = [row("L1-press", number, received=number + 1, **DEAD)] if number % 5 == 0 else []
+        writer.write(batch(row("L1-press", number, temperature_c=float(number)), late, *dead))
+        if number == 11:
+            writer.seal()
+        assert reader.last_values() == writer.last_values()
+    reader.close()
