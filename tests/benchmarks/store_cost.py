@@ -51,7 +51,7 @@ def size(folder: Path) -> int:
 
 def embedded(folder: Path, *, hours: float, batch_s: int) -> dict[str, float]:
     """Ingest with a durable commit and last values persisted at every batch; sealed each 10 min; then compacted."""
-    settings = StoreSettings(seal_span_s=1e12, seal_bytes=2**40, last_values_every_s=0.0, unlink_after_s=0.0)
+    settings = StoreSettings(seal_span_s=1e12, seal_bytes=2**40, unlink_after_s=0.0)
     store = open_writer(folder, plant=PLANT, clock=PlantClock(), settings=settings)
     ingest = upkeep = samples = hot = 0.0
     before = written_bytes()
