@@ -42,7 +42,10 @@ class Model:
     """By (demand, hour) [unit]; none where a product may not wait."""
     peak: pulp.LpVariable
     lot: dict[tuple[int, int], pulp.LpVariable]
-    """Running hours of a whole shift, by (making, shift), where a setup is needed for them."""
+    """Running hours of a whole shift, by (making, shift), where a setup is needed for them.
+
+    A shift of one hour has no variable of its own: its lot is that hour's running.
+    """
     rules: dict[str, pulp.LpConstraint] = field(default_factory=dict)
     """Every constraint by its name `rule|entity|time`."""
     terms: dict[str, Terms] = field(default_factory=dict)
@@ -123,6 +126,7 @@ def _variables(problem: PlanningProblem, without: frozenset[str]) -> Model:
     most_kwh, most_units = _most_energy(problem), _most_stock(problem)
     sunk_kw = problem.facts.tariff.peak_so_far_kw
     shift_h = _open_hours(problem)
+    hours_of = [problem.slots.hours_of_shift(s) for s in range(len(problem.slots.shift_names))]
     return Model(
         program=program,
         running=running,
@@ -148,7 +152,9 @@ def _variables(problem: PlanningProblem, without: frozenset[str]) -> Model:
         },
         peak=program.add_variable("peak", sunk_kw, max(sunk_kw, LOOSE * float(most_kwh.max()))),
         lot={
-            (m, s): program.add_variable(f"x{m}_{s}", 0, LOOSE * float(shift_h[problem.makings[m].line, s]))
+            (m, s): running[m, hours_of[s][0]]
+            if len(hours_of[s]) == 1
+            else program.add_variable(f"x{m}_{s}", 0, LOOSE * float(shift_h[problem.makings[m].line, s]))
             for m, s in setup
         },
     )
@@ -263,10 +269,13 @@ def shift_holds_runs_and_setups(model: Model, problem: PlanningProblem) -> None:
 
 
 def product_runs_only_when_set_up(model: Model, problem: PlanningProblem) -> None:
-    """A product runs in a shift only if the line was set up for it in that shift."""
+    """A product runs in a shift only if the line was set up for it in that shift.
+
+    Where a shift is one hour, `setup_leaves_the_rest_of_its_shift` says it in a row that is tighter.
+    """
     for (m, t), running in model.running.items():
         making, s = problem.makings[m], problem.slots.shift[t]
-        if (m, s) in model.setup:
+        if (m, s) in model.setup and model.lot[m, s] is not running:
             share = float(problem.slots.open_share[making.line, t])
             name = f"set_up|{problem.lines[making.line]}:{making.product}|{t}"
             model.constrain(name, {running: 1.0, model.setup[m, s]: -share}, pulp.LpConstraintLE, 0)
@@ -276,6 +285,8 @@ def lot_is_what_a_shift_makes(model: Model, problem: PlanningProblem) -> None:
     """A lot is what a line makes of a product in a shift."""
     for (m, s), lot in model.lot.items():
         making, hours = problem.makings[m], problem.slots.hours_of_shift(s)
+        if len(hours) == 1:
+            continue
         terms: Terms = {model.running[m, t]: -1.0 for t in hours if (m, t) in model.running}
         name = f"lot|{problem.lines[making.line]}:{making.product}|{problem.slots.shift_names[s]}"
         model.constrain(name, {lot: 1.0, **terms}, pulp.LpConstraintEQ, 0)
@@ -298,7 +309,8 @@ def setup_leaves_the_rest_of_its_shift(model: Model, problem: PlanningProblem) -
 def _hours_worth_making(problem: PlanningProblem, m: int, s: int) -> float:
     """Hours in which a lot makes all that is still due, and a unit for rounding [h]: more would only be held.
 
-    Without limit where making more may pay or is kept: at negative prices of energy, and in frozen hours.
+    Without scrap, whole units cover whole orders exactly. Without limit where making more may pay or is kept: at
+    negative prices of energy, and in frozen hours.
     """
     making, slots = problem.makings[m], problem.slots
     price = slots.price_per_kwh + problem.facts.tariff.co2_price_per_kg * slots.co2_kg_per_kwh
@@ -310,7 +322,8 @@ def _hours_worth_making(problem: PlanningProblem, m: int, s: int) -> float:
         if demand.product == making.product:
             waits = math.isfinite(demand.backlog_cost_per_unit_h)
             due += float(demand.units.sum() if waits else demand.units[hours[0] :].sum())
-    return due / making.good_per_h + making.step / making.rate_per_h
+    is_whole = making.good_per_h == making.rate_per_h and (due / making.step).is_integer()
+    return due / making.good_per_h + (0.0 if is_whole else making.step / making.rate_per_h)
 
 
 def lots_cover_what_is_due(model: Model, problem: PlanningProblem) -> None:

@@ -1,17 +1,18 @@
 """Fix and optimise: all choices of the best plan are kept but those of some shifts, lines or products, again and again.
 
 What the linear relaxation and the best plan agree to leave out stays out, so that a neighbourhood is small enough to be
-solved in seconds at any size of plant.
+solved in seconds at any size of plant. In a large plant the hours outside a window of shifts are kept too: its linear
+program alone would otherwise take seconds.
 Source: Helber and Sahling, A fix-and-optimize approach for the multi-level capacitated lot sizing problem, 2010; Danna,
 Rothberg and Le Pape, Exploring relaxation induced neighborhoods to improve MIP solutions, 2005.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 from optimizer.formulation import Model
-from optimizer.highs import Outcome, Session, Values
+from optimizer.highs import Method, Outcome, Session, Values
 from optimizer.problem import PlanningProblem
 
 SHARE = 0.06
@@ -19,6 +20,8 @@ SHARE = 0.06
 GAP = 0.001
 """Relative gap at which a neighbourhood counts as solved [0..1]."""
 SHIFTS_AT_A_TIME = 2
+WINDOW, STEP = 3, 2
+"""Shifts of a window in a large plant, and from one window to the next."""
 LARGE = 160
 """Neighbourhoods of more choices are split."""
 LEANS = 0.01
@@ -34,6 +37,16 @@ class Best:
     values: Values
     objective: float
     """Without constants [currency]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Neighbourhood:
+    """What is set free together."""
+
+    columns: set[int]
+    """Of setups and maintenance choices."""
+    kept_hours: set[int] = field(default_factory=set)
+    """Columns of running hours that stay as they are."""
 
 
 def improve(
@@ -61,8 +74,9 @@ def improve(
             left_s = clock.left_s(until_share)
             if left_s <= 0:
                 return
-            free = _candidates(neighbourhood, set(choices), best, relaxed)
-            session.fix({i: round(float(best.values[i])) for i in integers - free})
+            free = _candidates(neighbourhood.columns, set(choices), best, relaxed)
+            kept = {i: float(round(float(best.values[i]))) for i in integers - free}
+            session.fix(kept | {i: float(best.values[i]) for i in neighbourhood.kept_hours})
             limit_s = min(left_s, clock.limit_s * SHARE)
             solution = session.run(time_limit_s=limit_s, gap=GAP, start=best.values)
             if solution.outcome is Outcome.FOUND and solution.objective < best.objective * (1 - GAP / 10):
@@ -81,15 +95,18 @@ def _candidates(columns: set[int], choices: set[int], best: Best, relaxed: Value
 
 def _neighbourhoods(
     session: Session, model: Model, problem: PlanningProblem, best: Best, relaxed: Values | None
-) -> Iterator[set[int]]:
-    """Columns to set free together: where the relaxation differs, some shifts, pairs of lines, pairs of products."""
+) -> Iterator[Neighbourhood]:
+    """Windows of a large plant; where the relaxation differs, some shifts, pairs of lines, pairs of products."""
+    if session.method is Method.INTERIOR:
+        yield from _windows(session, model, problem)
     column, makings = session.column, problem.makings
     if relaxed is not None:
-        yield {column[v] for v in model.setup.values() if abs(relaxed[column[v]] - best.values[column[v]]) > DIFFERS}
+        differ = {column[v] for v in model.setup.values() if abs(relaxed[column[v]] - best.values[column[v]]) > DIFFERS}
+        yield Neighbourhood(columns=differ)
     shifts = sorted({s for _, s in model.setup})
     for first in range(max(len(shifts) - SHIFTS_AT_A_TIME + 1, 1)):
         window = shifts[first : first + SHIFTS_AT_A_TIME]
-        yield {column[setup] for (_, s), setup in model.setup.items() if s in window}
+        yield Neighbourhood(columns={column[setup] for (_, s), setup in model.setup.items() if s in window})
     at_a_time = 2 if len(model.setup) * 2 <= LARGE * len(problem.lines) else 1
     for lines in combinations(range(len(problem.lines)), min(at_a_time, len(problem.lines))):
         names = {problem.lines[line] for line in lines}
@@ -97,7 +114,20 @@ def _neighbourhoods(
         for k, options in model.choice.items():
             if problem.machines[k].line in names:
                 mine |= {column[variable] for variable in options.values()}
-        yield mine
+        yield Neighbourhood(columns=mine)
     products = list(problem.stock)
     for pair in zip(products[::2], products[1::2], strict=False):
-        yield {column[setup] for (m, _), setup in model.setup.items() if makings[m].product in pair}
+        mine = {column[setup] for (m, _), setup in model.setup.items() if makings[m].product in pair}
+        yield Neighbourhood(columns=mine)
+
+
+def _windows(session: Session, model: Model, problem: PlanningProblem) -> Iterator[Neighbourhood]:
+    """Some shifts in a row, with the hours outside them kept."""
+    column, shift_of = session.column, problem.slots.shift
+    shifts = sorted({s for _, s in model.setup})
+    for first in range(0, max(len(shifts) - WINDOW + 1, 1), STEP):
+        window = set(shifts[first : first + WINDOW])
+        yield Neighbourhood(
+            columns={column[setup] for (_, s), setup in model.setup.items() if s in window},
+            kept_hours={column[u] for (_, t), u in model.running.items() if shift_of[t] not in window},
+        )

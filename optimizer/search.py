@@ -24,7 +24,7 @@ from optimizer.whole_lots import place_whole_units
 
 SMALL = 200
 """Programs with fewer yes-or-no choices are solved without a first plan."""
-RELAXED_SHARE, BETTER_SHARE = 0.4, 0.65
+RELAXED_SHARE, BETTER_SHARE = 0.55, 0.65
 """Parts of the time limit after which the relaxation and the neighbourhoods end [0..1]."""
 WHOLE_SHARE, WHOLE_LEAST_S = 0.1, 0.5
 """Time to place whole units: a part of the limit, but this much at least [s]; it comes on top of the limit."""
@@ -145,10 +145,9 @@ class _Chase:
         limit_s = self._clock.left_s(RELAXED_SHARE)
         if limit_s <= 0:
             return
-        relaxed = strengthen(self._session, self._model, self._problem, time_limit_s=limit_s)
+        relaxed = strengthen(self._session, self._model, self._problem, time_limit_s=limit_s, tell=self._raise)
         self.is_infeasible = relaxed.outcome is Outcome.INFEASIBLE
         self._relaxed_s = relaxed.seconds
-        self._raise(relaxed.bound)
         if relaxed.outcome is not Outcome.FOUND:
             return
         values, column = self._session.values, self._session.column

@@ -5,7 +5,7 @@ no larger than its shift allows and needs its setup. Rounding such a row gives a
 Source: Marchand and Wolsey, Aggregation and mixed integer rounding to solve MIPs, Operations Research 49, 2001.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import ceil
 
@@ -55,10 +55,21 @@ class Cut:
     at_least: float
 
 
-def strengthen(session: Session, model: Model, problem: PlanningProblem, *, time_limit_s: float) -> Solution:
-    """Solves the linear relaxation, and adds rows to the session as long as they raise it and time lasts."""
+def strengthen(
+    session: Session,
+    model: Model,
+    problem: PlanningProblem,
+    *,
+    time_limit_s: float,
+    tell: Callable[[float | None], None],
+) -> Solution:
+    """Solves the linear relaxation, and adds rows to the session as long as they raise it and time lasts.
+
+    `tell` hears of each bound as soon as it is proved.
+    """
     end_s = session.clock.spent_s + time_limit_s
     relaxed = session.run(time_limit_s=time_limit_s, gap=0.0, integers=Integers.RELAXED, method=session.method)
+    tell(relaxed.bound)
     covers = list(_covers(session, model, problem)) if relaxed.outcome is Outcome.FOUND else []
     first, added = session.rows, list[float]()
     for _ in range(ROUNDS):
@@ -70,6 +81,7 @@ def strengthen(session: Session, model: Model, problem: PlanningProblem, *, time
             session.add_row(cut.terms, at_least=cut.at_least)
         added += [cut.at_least for cut in cuts]
         again = session.run(time_limit_s=left_s, gap=0.0, integers=Integers.RELAXED, method=session.method)
+        tell(again.bound)
         if again.outcome is not Outcome.FOUND or not again.proved:
             break
         before, relaxed = relaxed.objective, again
