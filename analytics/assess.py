@@ -1,7 +1,7 @@
 """From the readings since a machine's renewal to its failure risk."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from analytics.calibrate import calibrated
+from analytics.drift import diagnose, in_new_regime, not_wear, settled
 from analytics.explain import contributions, evidence_of
 from analytics.features import extract
 from analytics.hazard import ensemble_log_survival, interpolation, remaining_quantile
@@ -19,7 +20,7 @@ from analytics.normality_live import with_normality
 from analytics.training import Model
 from plant.assets import MachineClass
 from plant.clock import instant
-from plant.risks import Risk
+from plant.risks import Diagnosis, Risk
 
 TOLD: Final = (0.1, 0.5, 0.9)
 """Quantiles of the remaining life that a risk tells [0..1]."""
@@ -72,8 +73,20 @@ def assess_live(
     zone: tzinfo = UTC,
     normality: Normality | None = None,
 ) -> tuple[Risk, ...]:
-    """Assess running lives as `assess` does, with what the normality head says of them."""
-    risks = assess(lives, model, machine_class=machine_class, horizon_h=horizon_h, now=now, zone=zone)
+    """Assess running lives as `assess` does, with what is behind their signals and what the normality head says.
+
+    A signal whose sensor is at fault, or that drifts, does not raise a risk; in a regime that is new the class's mean
+    life speaks instead of the model.
+    """
+    known = (model.normaliser, model.settings.baseline_rows) if model else None
+    if known is None and normality is not None:
+        known = (normality.normaliser, normality.settings.baseline_rows)
+    diagnoses: Sequence[tuple[Diagnosis, ...]] = [()] * len(lives)
+    if known is not None:
+        diagnoses = diagnose(lives, normaliser=known[0], baseline_rows=known[1], machine_class=machine_class, zone=zone)
+    risks = assess(
+        lives, model, machine_class=machine_class, horizon_h=horizon_h, now=now, zone=zone, diagnoses=diagnoses
+    )
     if normality is None:
         return risks
     return tuple(
@@ -90,6 +103,7 @@ def assess(
     horizon_h: float,
     now: datetime,
     zone: tzinfo = UTC,
+    diagnoses: Sequence[tuple[Diagnosis, ...]] | None = None,
 ) -> tuple[Risk, ...]:
     """The risk of each life at its newest reading, in the order of the lives.
 
@@ -100,21 +114,29 @@ def assess(
         horizon_h: The policy's horizon [h].
         now: Plant time, for machines without any reading.
         zone: The plant's, in which the evidence tells since when.
+        diagnoses: Of each life; None: nothing is known of its signals.
     """
-    judged = [] if model is None else [index for index, life in enumerate(lives) if _lack(life, model) == ""]
+    told = [()] * len(lives) if diagnoses is None else diagnoses
+    lacks = ["" if model is None else _lack(life, model, mine) for life, mine in zip(lives, told, strict=True)]
+    judged = [] if model is None else [index for index, lack in enumerate(lacks) if lack == ""]
     risks: dict[int, Risk] = {}
     if model is not None and judged:
         chosen = [lives[index] for index in judged]
-        for index, risk in zip(judged, _judge(chosen, model, machine_class, horizon_h, zone), strict=True):
-            risks[index] = risk
+        quiet = [not_wear(told[index]) for index in judged]
+        for index, risk in zip(judged, _judge(chosen, model, machine_class, horizon_h, zone, quiet), strict=True):
+            raising = frozenset(each.signal for each in risk.evidence if each.contribution > 0)
+            risks[index] = replace(risk, diagnoses=settled(told[index], raising=raising))
     for index, life in enumerate(lives):
         if index not in risks:
-            risks[index] = _base_risk(life, model, machine_class, horizon_h, now)
+            base = _base_risk(life, model, machine_class, horizon_h, now, lacks[index])
+            risks[index] = replace(base, diagnoses=told[index])
     return tuple(risks[index] for index in range(len(lives)))
 
 
-def _lack(life: Life, model: Model) -> str:
+def _lack(life: Life, model: Model, diagnoses: Sequence[Diagnosis]) -> str:
     """What is missing before the model can speak; empty: nothing."""
+    if (regime := in_new_regime(diagnoses)) is not None:
+        return regime.sentence
     least = model.settings.minimum_rows
     if len(life) < least:
         return f"{len(life)} operating readings since the last renewal; {least} are needed"
@@ -126,12 +148,22 @@ def _lack(life: Life, model: Model) -> str:
 
 
 def _judge(
-    lives: Sequence[Life], model: Model, machine_class: MachineClass, horizon_h: float, zone: tzinfo
+    lives: Sequence[Life],
+    model: Model,
+    machine_class: MachineClass,
+    horizon_h: float,
+    zone: tzinfo,
+    quiet: Sequence[frozenset[str]],
 ) -> list[Risk]:
+    """The model's word on lives; their `quiet` signals count as healthy."""
     newest = [
         extract(life, normaliser=model.normaliser, settings=model.settings, rows=[len(life) - 1]) for life in lives
     ]
     features = np.concatenate(newest)  # (life, feature)
+    healthy = model.network.healthy.numpy()
+    for row, names in enumerate(quiet):
+        silent = np.array([feature.signal in names for feature in model.features])
+        features[row, silent] = healthy[silent]
     scores = score_features(features, model=model)
     units = np.array(HORIZONS_H) / model.cycle_h
     survival = np.exp(scores.log_survived @ interpolation(units, model.edges))  # (life, horizon)
@@ -158,7 +190,11 @@ def _judge(
                 remaining_life_p10_h=float(quantiles[0][row]),
                 remaining_life_p50_h=float(quantiles[1][row]),
                 remaining_life_p90_h=float(quantiles[2][row]),
-                evidence=evidence_of(life, split, row=row, model=model, machine_class=machine_class, zone=zone),
+                evidence=tuple(
+                    each
+                    for each in evidence_of(life, split, row=row, model=model, machine_class=machine_class, zone=zone)
+                    if each.signal not in quiet[row]
+                ),
                 model_version=model.version,
                 enough_data=True,
                 reason=reason,
@@ -173,14 +209,16 @@ def _uncalibrated(model: Model) -> str:
     return f"uncalibrated: {model.calibration.failures} held-out failures so far, {needed} are needed"
 
 
-def _base_risk(life: Life, model: Model | None, machine_class: MachineClass, horizon_h: float, now: datetime) -> Risk:
+def _base_risk(
+    life: Life, model: Model | None, machine_class: MachineClass, horizon_h: float, now: datetime, lack: str
+) -> Risk:
     """The class's base rate, an exponential life, where the readings cannot speak."""
     if model is None:
         rate_h = 1.0 / machine_class.mtbf_h
         reason = f"no model of class {machine_class.name} yet; the MTBF of {machine_class.mtbf_h:g} h speaks"
     else:
         rate_h = model.base_rate / model.cycle_h
-        reason = f"{_lack(life, model)}; the class's mean life of {1 / rate_h:.0f} h speaks"
+        reason = f"{lack}; the class's mean life of {1 / rate_h:.0f} h speaks"
     p10, p50, p90 = (float(min(-np.log1p(-q) / rate_h, HORIZONS_H[-1])) for q in TOLD)
     return Risk(
         machine=life.machine,

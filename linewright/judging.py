@@ -25,9 +25,10 @@ from linewright.settings.site import Site
 from linewright.wiring import wall_now
 from plant.alerts import Alert
 from plant.assets import MachineClass, Plant, SignalRole
+from plant.clock import instant, microseconds
 from plant.errors import ConfigError
 from plant.kpis import Kpi
-from plant.risks import Risk
+from plant.risks import Cause, Risk
 from store.contract import ReadingStore
 from store.records import Records
 
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 
 KPI_SPAN: Final = timedelta(hours=8)
 """The console shows the last shift's length, rolling."""
+DRIFT_NOTE: Final = "drift_training"
+RETRAIN_EVERY: Final = timedelta(hours=24)
+"""Drift asks no more often for a training than the nights do."""
 EVENT_OVERLAP: Final = timedelta(hours=1)
 """Events are read again over this span, so that late ones are found; noting one twice changes nothing."""
 
@@ -87,6 +91,7 @@ def assess_plant(work: Judge, *, now: datetime) -> tuple[Alert, ...]:
         risk for machine_class in work.site.plant.classes for risk in _assess_class(work, machine_class, now=now)
     )
     work.records.put_risks(risks)
+    ask_for_training(work, risks, now=now)
     seen_at = wall_now()
     known = work.records.alerts(open_only=True)
     decisions = alert(risks, site=work.site, open_alerts=known, pending=work.pending, now=now)
@@ -99,6 +104,24 @@ def assess_plant(work: Judge, *, now: datetime) -> tuple[Alert, ...]:
         log.info("alert_changed", extra={"number": changed.number, "state": changed.state.value})
     known_numbers = {each.number for each in known}
     return tuple(each for each in decisions.alerts if each.number not in known_numbers)
+
+
+def ask_for_training(work: Judge, risks: Sequence[Risk], *, now: datetime) -> bool:
+    """Ask for a training, at most once a day, where machines work or move as the models have never seen."""
+    asked = work.records.noted(DRIFT_NOTE)
+    if asked is not None and now - instant(int(asked["at_us"])) < RETRAIN_EVERY:
+        return False
+    for machine_class in work.site.plant.classes:
+        machines = machines_of(work.site.plant, machine_class)
+        causes = [{each.cause for each in risk.diagnoses} for risk in risks if risk.machine in machines]
+        new, drifting = (sum(cause in mine for mine in causes) for cause in (Cause.NEW_REGIME, Cause.DRIFT))
+        if new or 2 * drifting > len(machines) > 1:
+            why = f"{machine_class.name}: {new} machines in a new regime, {drifting} of {len(machines)} drifting"
+            work.records.note(DRIFT_NOTE, {"at_us": microseconds(now)})
+            work.records.request("train", at=now, detail=why)
+            work.records.audit("linewright", "training asked for", at=now, detail=why)
+            return True
+    return False
 
 
 def note_renewals(work: Judge, *, now: datetime) -> None:

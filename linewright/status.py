@@ -20,11 +20,13 @@ from linewright.wiring import open_records, open_store, wall_now
 from plant.clock import instant
 from plant.errors import Unavailable
 from plant.plans import Plan
+from plant.risks import Cause, Risk
 from plant.signals import LastValue, LedgerLine
 from store.contract import ReadingStore
 from store.records import Records
 
 STALE_TOLD: Final = 10
+SIGNALS_TOLD: Final = 10
 """Machines with stale values named one by one."""
 
 
@@ -73,6 +75,13 @@ class ModelStatus(StatusPart):
     age_h: float | None = Field(description="Plant hours since the data cut-off.")
 
 
+class SignalStatus(StatusPart):
+    machine: str
+    signal: str
+    cause: Literal["sensor_fault", "new_regime", "drift", "degradation"]
+    sentence: str
+
+
 class StatusDocument(StatusPart):
     """The answer of `linewright status --json`."""
 
@@ -83,6 +92,9 @@ class StatusDocument(StatusPart):
     roles: tuple[RoleStatus, ...]
     messages: MessageStatus
     stale: tuple[StaleStatus, ...] = Field(description="Machines with stale values.")
+    signals: tuple[SignalStatus, ...] = Field(
+        description="Signals that are not as they were, and why; only degradation raises a risk."
+    )
     alerts: AlertStatus
     plan: PlanStatus
     models: tuple[ModelStatus, ...]
@@ -130,10 +142,22 @@ def examine(site: Site, *, store: ReadingStore | None, records: Records) -> Stat
         roles=roles,
         messages=messages,
         stale=_stale(store.last_values()) if store is not None else (),
+        signals=_signals(records.risks()),
         alerts=AlertStatus(open=len(records.alerts(open_only=True))),
         plan=plan,
         models=models,
     )
+
+
+def _signals(risks: Sequence[Risk]) -> tuple[SignalStatus, ...]:
+    """Faults of sensors and new regimes first: they ask for a look."""
+    found = [
+        SignalStatus(machine=risk.machine, signal=each.signal, cause=each.cause.value, sentence=each.sentence)
+        for risk in risks
+        for each in risk.diagnoses
+    ]
+    order = [cause.value for cause in Cause]
+    return tuple(sorted(found, key=lambda each: (order.index(each.cause), each.machine)))
 
 
 def as_text(status: StatusDocument) -> str:
@@ -153,6 +177,10 @@ def as_text(status: StatusDocument) -> str:
         lines.append(f"{head:<9} {each.machine}: {each.signals} signals, last heard {each.heard_at:%Y-%m-%d %H:%M:%S}Z")
     if len(status.stale) > STALE_TOLD:
         lines.append(f"{'':<9} and {len(status.stale) - STALE_TOLD} machines more")
+    for number, signal in enumerate(status.signals[:SIGNALS_TOLD]):
+        lines.append(f"{'signals' if number == 0 else '':<9} {signal.machine}: {signal.sentence}")
+    if len(status.signals) > SIGNALS_TOLD:
+        lines.append(f"{'':<9} and {len(status.signals) - SIGNALS_TOLD} signals more")
     lines.append(f"alerts    {status.alerts.open} open")
     plan = status.plan
     if plan.number is None:

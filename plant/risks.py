@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +26,30 @@ class Evidence:
     """Since when the deviation has stayed beyond 2 sigma; None: it has not."""
     sentence: str
     """For a plant engineer, e.g. `vibration 4.1 sigma above its own baseline since 14:20: 62 % of the risk`."""
+
+
+class Cause(StrEnum):
+    """Why a signal is not as it was."""
+
+    SENSOR_FAULT = "sensor_fault"
+    """The sensor or its unit, not the machine."""
+    NEW_REGIME = "new_regime"
+    """The machine works under settings or on a product that the model has not seen."""
+    DRIFT = "drift"
+    """It moved slowly, and not towards a failure: the surroundings, or all machines at once."""
+    DEGRADATION = "degradation"
+    """The machine wears; the only one that raises its risk."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Diagnosis:
+    """What is behind a signal that is not as it was."""
+
+    signal: str
+    cause: Cause
+    since: datetime | None
+    sentence: str
+    """For a plant engineer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,3 +84,5 @@ class Risk:
     anomaly_p: float | None = None
     """How often normal operation looks at least this unusual (0..1]; None: no normal readings were learned from. It
     speaks of now and raises no failure risk by itself."""
+    diagnoses: tuple[Diagnosis, ...] = ()
+    """Signals that are not as they were, and why; only degradation raises the risk."""

@@ -268,6 +268,14 @@ class _MachinePage:
                 with box("bar", tag="span"):
                     width(box("bar-fill", tag="span"), share)
                 Text("span", text, "evidence-share")
+        if view.diagnoses:
+            Text("h3", "Signals that are not as they were")
+            _, body = table(("Cause", "Finding"), label="Signals that are not as they were")
+            with body:
+                for cause, sentence in view.diagnoses:
+                    with box(tag="tr"):
+                        Text("td", cause)
+                        Text("td", sentence)
         Text("p", f"Model {view.model}", "note model")
 
     def _build_work_orders(self, orders: tuple[WorkOrder, ...]) -> None:

@@ -97,6 +97,8 @@ class RiskView:
     evidence: tuple[tuple[str, float, str], ...]
     """Sentence, share [0..1] and share as text; greatest first."""
     model: str
+    diagnoses: tuple[tuple[str, str], ...] = ()
+    """What is behind signals that are not as they were: cause and sentence."""
 
 
 def aggregations(machine_class: MachineClass) -> dict[str, Aggregation]:
@@ -211,7 +213,19 @@ def risk_view(risk: Risk | None, *, plant: Plant, now: datetime) -> RiskView:
             if item.share > 0
         ),
         model=risk.model_version or MISSING,
+        diagnoses=tuple(
+            (each.cause.value.replace("_", " ").capitalize(), sentence_of(each.sentence)) for each in risk.diagnoses
+        ),
     )
+
+
+def sentence_of(text: str) -> str:
+    """A finding as a sentence of its own.
+
+    >>> sentence_of("heat has stood still")
+    'Heat has stood still.'
+    """
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _series(window: Window, signal: Signal, flags: NDArray[np.uint8] | None) -> SignalSeries:
