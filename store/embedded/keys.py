@@ -19,6 +19,8 @@ LOOSE_TABLES: Final = 16
 SPREAD: Final = np.int64(0x9E3779B97F4A7C1)
 """An odd factor that spreads instants over 64 bits."""
 NEVER: Final = -(2**63)
+FEW_ROWS: Final = 8
+"""So few rows of a table are looked up cell by cell, which is cheaper than to take them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +57,8 @@ class _Part:
     batches: tuple[int, ...]
     """Numbers of its batches in the hot part; none: it cannot be fetched from there."""
     index: _Index | None = None
+    newest_row: dict[int, int] = field(default_factory=dict)
+    """Hashed key to its newest row, until the part is joined with others: for few rows that is quickest."""
 
     def rows(self, fetch: Fetch) -> Any | None:
         """The table; None where it is gone."""
@@ -65,6 +69,8 @@ class _Part:
 
     def find(self, hashes: NDArray[np.int64], fetch: Fetch) -> dict[int, int]:
         """Of some hashed keys those that are here, with their newest row."""
+        if self.newest_row:
+            return {key: row for key in hashes.tolist() if (row := self.newest_row.get(key)) is not None}
         if self.index is None:
             if (table := self.rows(fetch)) is None:
                 return {}
@@ -99,7 +105,7 @@ class RecentKeys:
         """Find the samples of new rows that are known, from before or from an earlier row of the same table."""
         codes, names = machine_codes(table)
         observed = table["observed_at"].to_numpy()
-        hashes = _hashes(table)
+        hashes = _hashed(codes, names, observed)
         usable = ~timeless(table)
         newest = np.array([self._newest.get(name, NEVER) for name in names], dtype=np.int64)
         late = usable & (observed <= newest[codes]) if len(names) else usable
@@ -138,6 +144,7 @@ class RecentKeys:
                 start_us=int(observed.min()),
                 end_us=int(observed.max()),
                 batches=() if batch is None else (batch,),
+                newest_row=dict(zip(_hashed(codes, names, observed).tolist(), range(len(table)), strict=True)),
             )
         )
         self._merged.update(merged)
@@ -172,7 +179,7 @@ class RecentKeys:
 
     def _judged(self, table: Any, suspects: list[int], known_rows: dict[Key, Values]) -> Comparison:
         signals = signals_in(table)
-        reports = table.select(["machine", "observed_at", *signals]).take(pa.array(suspects, pa.int64())).to_pylist()
+        reports = _rows_of(table.select(["machine", "observed_at", *signals]), suspects)
         result = Comparison()
         for row, reported in zip(suspects, reports, strict=True):
             key = (reported["machine"], reported["observed_at"])
@@ -244,16 +251,27 @@ def _by_part(found: dict[int, tuple[_Part, int]]) -> list[tuple[_Part, list[int]
 
 def _held(table: Any, rows: list[int]) -> Iterator[tuple[Key, Values]]:
     names = signals_in(table)
-    for row in table.take(pa.array(rows, pa.int64())).to_pylist():
+    for row in _rows_of(table, rows):
         yield (row["machine"], row["observed_at"]), {name: row[name] for name in names if row[name] is not None}
+
+
+def _rows_of(table: Any, rows: list[int]) -> list[Values]:
+    if len(rows) > FEW_ROWS:
+        found: list[Values] = table.take(pa.array(rows, pa.int64())).to_pylist()
+        return found
+    columns = list(zip(table.column_names, table.itercolumns(), strict=True))
+    return [{name: column[row].as_py() for name, column in columns} for row in rows]
 
 
 def _hashes(table: Any) -> NDArray[np.int64]:
     """One number per row that is equal for equal keys, seldom for others. (row,)"""
-    codes, names = machine_codes(table)
+    return _hashed(*machine_codes(table), table["observed_at"].to_numpy())
+
+
+def _hashed(codes: NDArray[np.int64], names: list[str], observed: NDArray[np.int64]) -> NDArray[np.int64]:
     salts = np.array([hash(name) for name in names], dtype=np.int64)
     with np.errstate(over="ignore"):
-        hashes: NDArray[np.int64] = (table["observed_at"].to_numpy() * SPREAD) ^ salts[codes]
+        hashes: NDArray[np.int64] = (observed * SPREAD) ^ salts[codes]
     return hashes
 
 
