@@ -22,6 +22,7 @@ TIMES: Final = {"observed_at": "DELTA_BINARY_PACKED", "received_at": "DELTA_BINA
 STATISTICS: Final = ["machine", "observed_at"]
 """Of the columns by which row groups are chosen."""
 QUICK_LEVEL: Final = 1
+ROLLUP_LEVEL: Final = 3
 DICTIONARY, SPLIT, PLAIN = "dictionary", "split", "plain"
 SMALL_CODEC: Final = {DICTIONARY: ("zstd", 9), SPLIT: ("brotli", 4), PLAIN: ("zstd", 3)}
 """Codec and level by layout. Bytes that are split into streams take a codec that codes each stream by itself: zstd does
@@ -59,6 +60,19 @@ def encodings(table: Any, *, packing: Packing) -> dict[str, Any]:
         "compression": {name: codec for name, (codec, _) in codecs.items()},
         "compression_level": {name: level for name, (_, level) in codecs.items()},
         "write_statistics": STATISTICS,
+    }
+
+
+def rollup_encodings(table: Any) -> dict[str, Any]:
+    """The same for a file of rollups: sums and integrals of floats differ nearly everywhere, extremes may repeat."""
+    floats = [part.name for part in table.schema if pa.types.is_floating(part.type)]
+    split = {name for name in floats if _likely(table[name].slice(0, PROBE_ROWS)) == SPLIT}
+    return {
+        "use_dictionary": [part.name for part in table.schema if part.name not in split | {"step_at"}],
+        "column_encoding": {"step_at": "DELTA_BINARY_PACKED"} | dict.fromkeys(split, "BYTE_STREAM_SPLIT"),
+        "compression": "zstd",
+        "compression_level": ROLLUP_LEVEL,
+        "write_statistics": ["machine", "step_at"],
     }
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from store.embedded.columns import machine_codes, together
 from store.embedded.layout import ROLLUPS, found_path, segment_path, sync_folder, transaction
+from store.embedded.packing import rollup_encodings
 from store.embedded.retention import Deletion, rolled_windows, set_rollups
 from store.embedded.segments import Segment, in_columns, reading
 
@@ -54,7 +55,9 @@ class RollupFile:
         table = together(self._waiting)
         self._waiting = []
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd", write_page_checksum=True)
+            self._writer = pq.ParquetWriter(
+                self._path, table.schema, write_page_checksum=True, **rollup_encodings(table)
+            )
         self._writer.write_table(in_columns(table, self._writer.schema))
 
 
@@ -106,7 +109,7 @@ def _without(folder: Path, window: Segment, grain_s: int, deletion: Deletion, *,
 
 
 def _write(path: Path, table: Any) -> None:
-    pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+    pq.write_table(table, path, write_page_checksum=True, **rollup_encodings(table))
     with path.open("rb") as file:
         os.fsync(file.fileno())
     sync_folder(path.parent)
