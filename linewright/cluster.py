@@ -31,6 +31,8 @@ AHEAD: Final = 2
 """Parts given out per thread beyond those whose results were taken; bounds memory."""
 LOOK_EVERY_S: Final = 2.0
 """While a result is waited for, how often the cluster is looked at [s]."""
+LONGEST_LOOK_S: Final = 120.0
+"""The same, while a large result is fetched [s]."""
 
 
 class Spread(Protocol):
@@ -168,12 +170,15 @@ def _result(client: Any, settings: ClusterSettings, future: Any) -> Any:
     from distributed.scheduler import KilledWorker
 
     alone_s: float | None = None
+    patience_s = LOOK_EVERY_S
     while True:
         try:
-            return future.result(timeout=LOOK_EVERY_S)
+            return future.result(timeout=patience_s)
         except TimeoutError:
-            if future.status != "pending":
+            if future.status == "error":
                 raise  # its own
+            if future.status == "finished":  # a large result is on its way: every look would begin it again
+                patience_s = min(2 * patience_s, LONGEST_LOOK_S)
         except KilledWorker as killed:
             raise Unavailable(
                 f"Workers of the cluster at {settings.scheduler} died {killed.allowed_failures + 1} times over the "
