@@ -1,13 +1,14 @@
 """Commands on the store itself: check, compact, count, let go, delete, back up, ask in SQL, export, import."""
 
 import csv
+import re
 import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from store.settings import StoreSettings
 
 store_app = typer.Typer(no_args_is_help=True)
+
+SECONDS: Final = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 
 Wait = Annotated[float, typer.Option("--wait", min=0, help="How long to wait for a sign of ingest's, if it runs [s].")]
 
@@ -192,16 +195,26 @@ def export(
     start: Annotated[datetime | None, typer.Option(help="First instant, UTC; default: the oldest.")] = None,
     end: Annotated[datetime | None, typer.Option(help="Last instant, UTC, excluded; default: past the newest.")] = None,
     kind: Annotated[str, typer.Option("--format", help="csv, parquet or arrow.")] = "csv",
+    step: Annotated[str, typer.Option(help="Grain, e.g. 30s, 10min, 1h or 1d; default: each reading.")] = "",
+    aggregation: Annotated[
+        str, typer.Option(help="With --step: mean, min, max, sum, last, integral (unit x h), or duration of states.")
+    ] = "mean",
     site: SiteOption = None,
 ) -> None:
-    """Write readings into one file."""
+    """Write readings into one file, as they were told or by steps."""
     from linewright.wiring import open_store
+    from plant.signals import Aggregation
     from store.exporting import Format
     from store.exporting import export as write
 
     loaded = load_site(site)
     if kind not in list(Format):
         raise typer.BadParameter(f"{kind}; there are {', '.join(Format)}", param_hint="--format")
+    if aggregation not in list(Aggregation):
+        raise typer.BadParameter(f"{aggregation}; there are {', '.join(Aggregation)}", param_hint="--aggregation")
+    if not step and aggregation != Aggregation.MEAN:
+        raise typer.BadParameter(f"{aggregation} is of steps; name one with --step", param_hint="--aggregation")
+    grain = _step(step) if step else None
     chosen = _chosen_machines(loaded, machines)
     first, past = _range(loaded.data, start, end)
     store = open_store(loaded)
@@ -216,6 +229,8 @@ def export(
                 start=first,
                 end=past,
                 kind=Format(kind),
+                step=grain,
+                aggregation=Aggregation(aggregation),
                 progress=partial(_advance, bar),
             )
     except KeyError as error:
@@ -247,6 +262,15 @@ def import_files(
     )
     outcome = carry_out(loaded, order, wait_s=wait_s, show=_overwrite)
     _conclude(outcome.sentence, done=outcome.done)
+
+
+def _step(text: str) -> timedelta:
+    """A length of time as a person writes it."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)", text.strip())
+    length = timedelta(seconds=float(found[1]) * SECONDS[found[2]]) if found else timedelta(0)
+    if length <= timedelta(0):
+        raise typer.BadParameter(f"{text!r}; a number with s, min, h or d, e.g. 10min", param_hint="--step")
+    return length
 
 
 def _advance(bar: Any, share: float) -> None:
