@@ -10,6 +10,7 @@ from linewright.coefficients import are_due, correct_coefficients, corrected_cap
 from linewright.pipeline import propose
 from linewright.plan_cases import Case
 from linewright.plan_replay import keep, replay_case
+from linewright.plan_running import told_search
 from linewright.settings.site import Site
 from optimizer.facts import OngoingMaintenance, PlanningFacts, facts_to_json
 from plant.assets import MachineState, SignalRole
@@ -41,7 +42,8 @@ def make_plan(site: Site, *, store: ReadingStore, records: Records, now: datetim
         correct_coefficients(site, store=store, records=records, now=now)
     facts = gather_facts(site, store=store, records=records, now=now)
     number = f"P-{now:%Y%m%dT%H%M%S}"
-    plan = propose(facts, number=number, created_at=now, reason=reason)
+    with told_search(records, number=number, reason=reason, limit_s=site.planning.time_limit_s) as control:
+        plan = propose(facts, number=number, created_at=now, reason=reason, control=control)
     records.put_plan(plan, facts_to_json(facts))
     log.info(
         "plan_made",

@@ -17,7 +17,7 @@ from nicegui import app as nicegui_app
 from nicegui import ui
 
 from linewright.account import account_of
-from linewright.api import plans, work_orders
+from linewright.api import planning, plans, work_orders
 from linewright.api.metrics import metrics_text
 from linewright.api.routes import router
 from linewright.console.context import Console
@@ -33,6 +33,7 @@ from linewright.console.pages.parts import Text, empty
 from linewright.console.pages.plan import plan_page
 from linewright.console.pages.plant import plant_page
 from linewright.console.pages.questions import questions_page
+from linewright.console.pages.whatif import whatif_page
 from linewright.settings.site import Site
 from linewright.settings.warnings import is_loopback
 from linewright.status import RoleStatus, examine, roles_status
@@ -96,6 +97,7 @@ def build(site: Site, *, stop: threading.Event | None = None) -> FastAPI:
     application.add_middleware(Guard, loopback_only=is_loopback(site.console.host))
     application.mount("/assets", StaticFiles(directory=ASSETS))
     application.include_router(_api(console))
+    application.include_router(planning.router(site=site, on_records=console.source.on_records))
     application.include_router(work_orders.router(site=site, on_records=console.source.on_records))
     application.include_router(
         plans.router(site=site, on_records=console.source.on_records, edit_plan=partial(edit_in_process, site))
@@ -161,6 +163,10 @@ def _pages(console: Console) -> None:
     @ui.page("/questions")
     async def show_questions(request: Request, plan: str = "") -> None:
         await questions_page(console, visitor(request), plan)
+
+    @ui.page("/whatif")
+    async def show_whatif(request: Request, plan: str = "") -> None:
+        await whatif_page(console, visitor(request), plan)
 
     @ui.page("/ledger")
     def show_ledger(request: Request) -> None:

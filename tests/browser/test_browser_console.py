@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -19,8 +21,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from linewright.pipeline import propose
+from linewright.plan_running import told_search
 from linewright.settings.site import Site
 from linewright.wiring import open_records, wall_now
+from optimizer.problem import PlanningFacts
 from plant.clock import PlantClock, microseconds
 from plant.plans import Decision, Plan
 from plant.signals import Batch
@@ -282,6 +287,51 @@ def test_plan_page_names_conflicts_and_repairs_of_an_infeasible_plan(visit: Visi
     expect(page.locator("#main")).to_contain_text("then earns 30")
     expect(page.get_by_role("button", name="Accept plan")).to_have_count(0)
     visit.keep("plan-infeasible")
+
+
+def test_plan_page_follows_a_search_and_keeps_its_best_plan_on_request(visit: Visit, served: Served) -> None:
+    site, start, plans = served.site, seed.NOW.replace(minute=0), list[Plan]()
+    facts = PlanningFacts(
+        plant=site.plant,
+        products=site.products,
+        capabilities=site.capabilities,
+        orders=site.orders,
+        stock=site.stock,
+        calendar=site.calendar,
+        tariff=site.tariff,
+        policy=replace(site.planning, time_limit_s=120.0, gap=0.0),
+        risks=(),
+        start=start,
+    )
+
+    def plan() -> None:
+        with (
+            closing(open_records(site)) as records,
+            told_search(records, number="P-9", reason="test", limit_s=120.0) as control,
+        ):
+            plans.append(propose(facts, number="P-9", created_at=start, reason="test", control=control))
+
+    assert _read(f"{served.url}/api/planning") == (200, {"running": None})
+    page = visit.open("/plan")
+    worker = threading.Thread(target=plan)
+    worker.start()
+    region = page.get_by_role("region", name="A plan is being made")
+    expect(region).to_contain_text("A plan is being made (test)")
+    expect(region).to_contain_text("The best one")
+    _, document = _read(f"{served.url}/api/planning")
+    assert document["running"]["number"] == "P-9"
+    stop = Request(f"{served.url}/api/planning/stop", method="POST")
+    with pytest.raises(HTTPError, match="401"):
+        urlopen(stop, timeout=10)
+    visit.keep("plan-running")
+    region.get_by_role("button", name="Keep the best plan now").click()
+    worker.join(60)
+    assert not worker.is_alive()
+    expect(region).to_have_count(0)
+    (made,) = plans
+    assert made.certificate is not None
+    assert made.certificate.checked
+    assert "stopped by hand" in made.certificate.solver
 
 
 @pytest.mark.parametrize("path", ["/", "/machine/L2-press", "/alerts", "/plan", "/ledger"])

@@ -15,6 +15,7 @@ from linewright.console.pages.frame import page_frame
 from linewright.console.pages.gantt import build_gantt
 from linewright.console.pages.late_orders import build_late
 from linewright.console.pages.parts import Rebuilt, Text, attribute, box, chip, empty, link, panel, table, width
+from linewright.console.pages.planning import build_running, read_running
 from linewright.console.pages.replay import build_replay
 from linewright.console.views.plan_view import (
     HistoryRow,
@@ -83,6 +84,7 @@ def plan_page(console: Console, person: Visitor, chosen: str) -> None:
             if plan.certificate is not None:
                 _certificate(plan, plan.certificate, currency=site.plant.currency)
 
+        running = Rebuilt(box("slot"), partial(build_running, console, person))
         current = Rebuilt(box("plan"), build_plan)
         course = Rebuilt(box("slot"), partial(build_course, console))
         chance = Rebuilt(box("slot"), build_replay)
@@ -100,6 +102,10 @@ def plan_page(console: Console, person: Visitor, chosen: str) -> None:
         async def refresh() -> None:
             for move in moving:
                 move()
+            try:
+                running.show(await read_running(console))
+            except Unavailable as trouble:
+                problem.set_text(str(trouble))
             if shown.revision == console.feed.revision:
                 return
             shown.revision = console.feed.revision
