@@ -22,7 +22,7 @@ from plant.clock import PlantClock, microseconds
 from plant.errors import Unavailable
 from plant.signals import Aggregation, Batch, LastValue, LedgerLine, Receipt, Rejection, RejectionReason, Window
 from store.contract import Aggregations
-from store.embedded import ledger, quarantine
+from store.embedded import ledger, quarantine, retention
 from store.embedded.columns import ClassColumns, columns_of, incoming, machine_codes, reported, without
 from store.embedded.keys import RecentKeys
 from store.embedded.last_values import LastValues
@@ -30,6 +30,7 @@ from store.embedded.layout import open_hot, reaching, transaction
 from store.embedded.ledger import Outcome
 from store.embedded.lock import WriterLock
 from store.embedded.quarantine import QuarantinedMessage
+from store.embedded.retention import Removal
 from store.influx.delivery import deliver
 from store.influx.query import InfluxQuery, NoSuchBucket, among, delete, name_of, select, within
 from store.influx.reader import InfluxReader
@@ -168,6 +169,18 @@ class InfluxWriter:
             gone = sum(int(values[1]) for series in self._query.ask(asked) for values in series.values)
             for measurement in (found.machine_class, found.machine_class + REVISIONS):
                 self._query.tell(delete(measurement, where=where))
+            if gone:
+                with reaching(self._folder), transaction(self._connection):
+                    retention.enter(
+                        self._connection,
+                        Removal.DELETED,
+                        found.machine_class,
+                        machine,
+                        (microseconds(start), microseconds(end)),
+                        rows=gone,
+                        size=0,
+                        at_us=self._clock.now_us(),
+                    )
             return gone
 
     def deleting(self, machine: str, *, start: datetime, end: datetime) -> Iterator[int]:

@@ -1,6 +1,10 @@
 """What every store accounts for: outcomes of messages, duplicates, revisions, last values."""
 
+from pathlib import Path
+
 from store.contract import TimeSeriesStore
+from store.embedded.care import removed
+from store.embedded.retention import Removal
 from tests.contract.batches import START_US, at, batch, row, series
 
 
@@ -99,3 +103,12 @@ def test_write_keeps_nothing_when_the_batch_is_empty(store: TimeSeriesStore) -> 
     receipt = store.write(batch())
     assert receipt.stored == receipt.duplicate == receipt.samples_stored == 0
     assert all(line.in_flight == 0 for line in store.ledger())
+
+
+def test_deletion_is_noted_with_machine_span_and_rows(store: TimeSeriesStore, tmp_path: Path) -> None:
+    store.write(batch(*series("L1-press", 20)))
+    assert store.delete("L1-press", start=at(10), end=at(15)) == 5
+    assert store.delete("L2-press", start=at(10), end=at(15)) == 0
+    (note,) = (each for each in removed(tmp_path / "site") if each.machine == "L1-press")
+    assert (note.what, note.machine_class, note.rows) == (Removal.DELETED, "press", 5)
+    assert (note.start, note.end) == (at(10), at(15))
