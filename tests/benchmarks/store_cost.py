@@ -27,6 +27,8 @@ from store.settings import StoreSettings
 
 SHARE_OF_ROWS = 0.02
 """SQLite rows are measured on so much of the time: they cost ten times as much [0..1]."""
+LEAST_HOURS = 0.1
+"""Of less there would be no whole batch of SQLite rows."""
 SEAL_S = 600
 WARM = 3
 
@@ -189,8 +191,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=3.0)
     parser.add_argument("--batch-s", type=int, default=5)
-    parser.add_argument("--beside-hours", type=float, default=3.0, help="of DuckDB and SQLite")
+    parser.add_argument("--beside-hours", type=float, default=3.0, help="of DuckDB and SQLite, at least 0.1")
     arguments = parser.parse_args()
+    if (least := min(arguments.hours, arguments.beside_hours)) < LEAST_HOURS:
+        parser.error(f"--hours and --beside-hours are at least {LEAST_HOURS}; found {least}")
     how = {"hours": arguments.hours, "batch_s": arguments.batch_s}
     beside = {"hours": arguments.beside_hours, "batch_s": arguments.batch_s}
     folder = Path(tempfile.mkdtemp(prefix="store-cost-", dir="/var/tmp"))
