@@ -21,7 +21,8 @@ def safe_bound(lp: Any, row_prices: NDArray[np.float64]) -> float:
     lower, upper = np.array(lp.row_lower_), np.array(lp.row_upper_)
     prices = np.where(np.isinf(np.where(row_prices > 0, lower, upper)), 0.0, row_prices)
     matrix = lp.a_matrix_
-    starts, index, value = np.array(matrix.start_), np.array(matrix.index_), np.array(matrix.value_)
+    starts, index = np.array(matrix.start_, dtype=np.int64), np.array(matrix.index_, dtype=np.int64)
+    value = np.array(matrix.value_, dtype=np.float64)
     owner = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     is_columnwise = len(starts) - 1 == lp.num_col_ and "kColwise" in str(matrix.format_)
     columns, rows = (owner, index) if is_columnwise else (index, owner)

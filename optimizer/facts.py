@@ -121,9 +121,12 @@ def facts_to_json(facts: PlanningFacts) -> bytes:
 def facts_from_json(document: bytes) -> PlanningFacts:
     """The facts of their JSON; what follows from other fields may be left out.
 
-    Raises msgspec.ValidationError naming the field that does not fit.
+    Raises msgspec.DecodeError naming the field that does not fit.
     """
-    raw = msgspec.json.decode(document)
+    try:
+        raw = msgspec.json.decode(document)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"It is no text in UTF-8 ({error.reason} at byte {error.start}).") from None
     if isinstance(raw, dict) and isinstance(plant := raw.get("plant"), dict):
         for name in DERIVED:
             plant[name] = {}  # worked out anew from the lines and classes

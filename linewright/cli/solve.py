@@ -1,4 +1,4 @@
-"""`linewright solve MODEL.toml`: a model of one's own, maximise f under g and h."""
+"""`linewright solve MODEL`: a model of one's own, maximise f under g and h."""
 
 import json
 from dataclasses import asdict
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def solve(
-    file: Annotated[Path, typer.Argument(metavar="MODEL.toml", help="The model; examples: deploy/models.")],
+    file: Annotated[Path, typer.Argument(metavar="MODEL", help="The model, .toml or .yaml; see docs/models.md.")],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     time_limit: Annotated[float, typer.Option(min=0.1, help="CPU time [s].")] = 20.0,
     gap: Annotated[float, typer.Option(min=1e-6, help="Relative gap at which an answer counts as proved.")] = 5e-4,
@@ -32,7 +32,7 @@ def solve(
     try:
         document = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError((Fault(where=str(file), found=str(error), expected="a TOML file to read."),)) from error
+        raise DataError((Fault(where=str(file), found=str(error), expected="a file to read, in UTF-8."),)) from error
     model = read_model(document, where=file.name)
     answer = solve_model(model, time_limit_s=time_limit, gap=gap)
     typer.echo(json.dumps(asdict(answer), indent=2) if as_json else _as_text(model, answer))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer.expressions.parse import evaluate
+from optimizer.expressions.parse import along, evaluate
 
 Span = tuple[float, float]
 EVERYTHING: Span = (-math.inf, math.inf)
@@ -70,7 +70,10 @@ class Jet:
 
 def chord_error(node: ast.expr, name: str, low: float, high: float) -> Span:
     """How far the function can lie below and above its chord on an interval; infinite where that is not known."""
-    jet = evaluate(node, {name: Jet((low, high), (1.0, 1.0), (0.0, 0.0))}, _FUNCTIONS)
+    try:
+        jet = evaluate(node, {name: Jet((low, high), (1.0, 1.0), (0.0, 0.0))}, _FUNCTIONS)
+    except (ArithmeticError, ValueError, TypeError):  # beyond what floats hold
+        return EVERYTHING
     if not isinstance(jet, Jet):
         return (0.0, 0.0)
     share = (high - low) ** 2 / 8.0
@@ -162,6 +165,31 @@ def _unknown(*_: Any) -> Jet:
     return Jet(EVERYTHING, EVERYTHING, EVERYTHING)
 
 
+def _either(over: Any, yes: Callable[[], Any], no: Callable[[], Any]) -> Jet:
+    low, high = _jet(over).value
+    if high <= 0:
+        return _jet(yes())
+    if low > 0:
+        return _jet(no())
+    a, b = _jet(yes()), _jet(no())
+    value = (min(a.value[0], b.value[0]), max(a.value[1], b.value[1]))
+    return Jet(value, EVERYTHING, EVERYTHING)
+
+
+def _pwl(jet: Any, *points: Any) -> Jet:
+    inner = _jet(jet)
+    numbers = [_jet(point).value[0] for point in points]
+    low, high = inner.value
+    at = numbers[::2]
+    levels = [along(low, *numbers), along(high, *numbers)]
+    levels += [level for x, level in zip(at, numbers[1::2], strict=True) if low < x < high]
+    value = (min(levels), max(levels))
+    if not any(low < x < high for x in at):
+        slope = (levels[1] - levels[0]) / (high - low) if high > low else 0.0
+        return _chain(inner, value, (slope, slope), (0.0, 0.0))
+    return Jet(value, EVERYTHING, EVERYTHING)
+
+
 def _sum(*terms: Any) -> Jet:
     total = _jet(0.0)
     for term in terms:
@@ -177,4 +205,6 @@ _FUNCTIONS: dict[str, Callable[..., Jet]] = {
     "min": _unknown,
     "max": _unknown,
     "sum": _sum,
+    "pwl": _pwl,
+    "if": _either,
 }

@@ -2,7 +2,9 @@
 
 import ast
 import math
+import warnings
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 MAX_LENGTH, MAX_DEPTH, MAX_NODES = 2000, 40, 600
@@ -14,9 +16,11 @@ FUNCTIONS: dict[str, tuple[int, int]] = {
     "abs": (1, 1),
     "min": (2, 50),
     "max": (2, 50),
-    "sum": (1, 200),
+    "sum": (1, 1000),
+    "pwl": (5, 201),
 }
 """Least and greatest number of arguments."""
+WriteOut = Callable[[ast.expr], ast.expr]
 RELATIONS: dict[type[ast.cmpop], str] = {ast.LtE: "<=", ast.GtE: ">=", ast.Eq: "=="}
 
 
@@ -24,20 +28,24 @@ class ExpressionError(ValueError):
     """An expression that cannot be read; the text says where and what would be right."""
 
 
-def parse(text: str, names: frozenset[str]) -> ast.expr:
+def parse(text: str, names: frozenset[str], *, write_out: WriteOut | None = None) -> ast.expr:
     """The tree of an arithmetic expression. Raises ExpressionError for anything but arithmetic on the names.
+
+    `write_out` takes its indices away before it is checked.
 
     >>> ast.unparse(parse("2 * x + exp(y)", frozenset({"x", "y"})))
     '2 * x + exp(y)'
     """
     tree = _read(text)
+    tree = tree if write_out is None else write_out(tree)
     _check(tree, names, 0)
     return tree
 
 
-def parse_rule(text: str, names: frozenset[str]) -> tuple[ast.expr, str]:
+def parse_rule(text: str, names: frozenset[str], *, write_out: WriteOut | None = None) -> tuple[ast.expr, str]:
     """A rule `left <= right` (or `>=`, `==`) as the tree of left - right, and its relation."""
     tree = _read(text)
+    tree = tree if write_out is None else write_out(tree)
     if not isinstance(tree, ast.Compare) or len(tree.ops) != 1 or type(tree.ops[0]) not in RELATIONS:
         raise ExpressionError("a rule compares two sides once, by <=, >= or ==.")
     left, right = tree.left, tree.comparators[0]
@@ -50,7 +58,9 @@ def _read(text: str) -> ast.expr:
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"it is {len(text)} characters long; at most {MAX_LENGTH} are read.")
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Python's own style, such as `1if x`
+            tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise ExpressionError(f"it cannot be read as arithmetic ({error}).") from error
     if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
@@ -73,6 +83,11 @@ def _check(node: ast.expr, names: frozenset[str], depth: int) -> None:
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Pow(), right=right):
             _check(left, names, depth + 1)
             _check(right, names, depth + 1)
+        case ast.IfExp(test=ast.Compare(left=left, ops=[ast.LtE() | ast.GtE()], comparators=[right])):
+            for part in (left, right, node.body, node.orelse):
+                _check(part, names, depth + 1)
+        case ast.IfExp():
+            raise ExpressionError("what follows `if` compares two sides once, by <= or >=.")
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
             least, most = FUNCTIONS[name]
             if not least <= len(arguments) <= most:
@@ -81,7 +96,8 @@ def _check(node: ast.expr, names: frozenset[str], depth: int) -> None:
                 _check(argument, names, depth + 1)
         case _:
             raise ExpressionError(
-                f"`{ast.unparse(node)[:40]}` is not allowed; use numbers, names, + - * / ** and {', '.join(FUNCTIONS)}."
+                f"`{ast.unparse(node)[:40]}` is not allowed; use numbers, names, + - * / **, `a if x <= y else b` and "
+                f"{', '.join(FUNCTIONS)}."
             )
 
 
@@ -95,7 +111,7 @@ def evaluate(node: ast.expr, values: Mapping[str, Any], functions: Mapping[str, 
     """The value of a checked expression in any arithmetic: numbers, or enclosures of them."""
     match node:
         case ast.Constant(value=value):
-            return value
+            return float(value)  # type: ignore[arg-type]  # checked; whole numbers could grow without end
         case ast.Name(id=name):
             return values[name]
         case ast.UnaryOp(op=op, operand=operand):
@@ -114,9 +130,41 @@ def evaluate(node: ast.expr, values: Mapping[str, Any], functions: Mapping[str, 
                     return a / b
                 case _:
                     return a**b
+        case ast.IfExp(test=ast.Compare(left=left, ops=[relation], comparators=[right]), body=body, orelse=other):
+            over = evaluate(left, values, functions) - evaluate(right, values, functions)
+            return functions["if"](
+                over if isinstance(relation, ast.LtE) else -over,
+                lambda: evaluate(body, values, functions),
+                lambda: evaluate(other, values, functions),
+            )
         case ast.Call(func=ast.Name(id=name), args=arguments):
             return functions[name](*(evaluate(argument, values, functions) for argument in arguments))
     raise ExpressionError("an unchecked expression was evaluated.")
+
+
+def breakpoints(node: ast.Call) -> list[tuple[float, float]]:
+    """The points of `pwl(x, x1, y1, x2, y2, ...)`. Raises ExpressionError where they are none."""
+    given = [number(argument, {}) if not variables_of(argument) else math.nan for argument in node.args[1:]]
+    points = list(zip(given[::2], given[1::2], strict=False))
+    rising = all(a[0] < b[0] for a, b in pairwise(points))
+    if len(given) % 2 or not rising or not all(math.isfinite(value) for value in given):
+        raise ExpressionError("pwl takes x, then points x1, y1, x2, y2, ... of numbers, x1 < x2 < ...")
+    return points
+
+
+def along(x: float, *points: float) -> float:
+    """The value of a piecewise-linear function, held before its first and after its last point.
+
+    >>> along(1.5, 1.0, 10.0, 2.0, 20.0, 3.0, 0.0)
+    15.0
+    """
+    at, levels = points[::2], points[1::2]
+    if x <= at[0]:
+        return levels[0]
+    for (a, b), (low, high) in zip(pairwise(at), pairwise(levels), strict=True):
+        if x <= b:
+            return low + (high - low) * (x - a) / (b - a)
+    return levels[-1]
 
 
 NUMBERS: dict[str, Callable[..., float]] = {
@@ -127,6 +175,8 @@ NUMBERS: dict[str, Callable[..., float]] = {
     "min": min,
     "max": max,
     "sum": lambda *terms: math.fsum(terms),
+    "pwl": along,
+    "if": lambda over, yes, no: yes() if over <= 0 else no(),
 }
 
 
@@ -134,6 +184,6 @@ def number(node: ast.expr, values: Mapping[str, float]) -> float:
     """The value of an expression at a point; NaN where it is not defined there."""
     try:
         value = evaluate(node, values, NUMBERS)
-    except (ZeroDivisionError, OverflowError, ValueError):
+    except (ZeroDivisionError, OverflowError, ValueError, TypeError):  # TypeError: of a root of a negative number
         return math.nan
     return float(value) if isinstance(value, int | float) else math.nan

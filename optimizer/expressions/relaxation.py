@@ -16,7 +16,7 @@ import pulp
 
 from optimizer.expressions.enclosure import chord_error
 from optimizer.expressions.model import Domain, UserModel, Variable
-from optimizer.expressions.parse import number, variables_of
+from optimizer.expressions.parse import breakpoints, number, variables_of
 
 Affine = dict[str, float]
 """Factors by name; the constant under the empty name."""
@@ -35,6 +35,8 @@ class Relaxation:
     columns: dict[str, pulp.LpVariable] = field(default_factory=dict)
     spans: dict[str, tuple[float, float]] = field(default_factory=dict)
     binaries: set[str] = field(default_factory=set)
+    constant: float = 0.0
+    """Of the objective; the solver's bound is without it."""
     known: dict[str, Affine] = field(default_factory=dict)
     """Terms that were put into the program already, by their text."""
 
@@ -51,7 +53,8 @@ def relax(model: UserModel, *, pieces: int) -> Relaxation:
     objective = _form(relaxation, model.objective)
     sign = -1.0 if model.maximize else 1.0
     terms = {relaxation.columns[name]: sign * factor for name, factor in objective.items() if name}
-    relaxation.program.setObjective(pulp.LpAffineExpression(terms, constant=sign * objective.get("", 0.0)))
+    relaxation.program.setObjective(pulp.LpAffineExpression(terms))
+    relaxation.constant = sign * objective.get("", 0.0)
     return relaxation
 
 
@@ -104,7 +107,8 @@ def _form(relaxation: Relaxation, node: ast.expr) -> Affine:
             constant, other = (left, right) if not variables_of(left) else (right, left)
             return _scale(_form(relaxation, other), number(constant, {}))
         case ast.BinOp(left=left, op=ast.Div(), right=right) if not variables_of(right):
-            return _scale(_form(relaxation, left), 1.0 / number(right, {}))
+            divisor = number(right, {})
+            return _scale(_form(relaxation, left), 1.0 / divisor if divisor else math.nan)
     text = ast.unparse(node)
     if text not in relaxation.known:
         relaxation.known[text] = _nonlinear(relaxation, node)
@@ -112,8 +116,10 @@ def _form(relaxation: Relaxation, node: ast.expr) -> Affine:
 
 
 def _nonlinear(relaxation: Relaxation, node: ast.expr) -> Affine:
+    if isinstance(node, ast.IfExp):
+        return _conditional(relaxation, node)
     names = variables_of(node)
-    if len(names) == 1:
+    if len(names) == 1 and not any(isinstance(part, ast.IfExp) for part in ast.walk(node)):
         (name,) = names
         return {_pieces(relaxation, node, name, name): 1.0}
     match node:
@@ -128,11 +134,38 @@ def _nonlinear(relaxation: Relaxation, node: ast.expr) -> Affine:
             hole = ast.Name(id=name)
             both = (hole, outer) if inner is left else (outer, hole)
             return {_pieces(relaxation, ast.BinOp(left=both[0], op=op, right=both[1]), name, name): 1.0}
+        case ast.Call(func=ast.Name(id="pwl") as function, args=[argument, *points]):
+            name = _stand_in(relaxation, argument)
+            call = ast.Call(func=function, args=[ast.Name(id=name), *points], keywords=[])
+            return {_pieces(relaxation, call, name, name): 1.0}
         case ast.Call(func=function, args=[argument]):
             name = _stand_in(relaxation, argument)
             call = ast.Call(func=function, args=[ast.Name(id=name)], keywords=[])
             return {_pieces(relaxation, call, name, name): 1.0}
     raise NotSeparableError(f"`{ast.unparse(node)[:60]}` has no certified form.")
+
+
+def _conditional(relaxation: Relaxation, node: ast.IfExp) -> Affine:
+    """One of two expressions by a binary: where the comparison holds the first, where it does not the second."""
+    test = node.test
+    assert isinstance(test, ast.Compare)
+    sign = 1.0 if isinstance(test.ops[0], ast.LtE) else -1.0
+    difference = _plus(_form(relaxation, test.left), _form(relaxation, test.comparators[0]), -1.0)
+    over = _equal_to(relaxation, _scale(difference, sign))
+    low, high = relaxation.spans[over]
+    if not math.isfinite(high - low):
+        raise NotSeparableError(f"`{ast.unparse(test)[:60]}` needs variables with `lower` and `upper`.")
+    if high <= 0 or low > 0:
+        return _form(relaxation, node.body if high <= 0 else node.orelse)
+    holds = f" {len(relaxation.columns)}"
+    relaxation.columns[holds] = relaxation.program.add_variable(f"w{len(relaxation.columns)}", cat="Binary")
+    relaxation.spans[holds] = (0.0, 1.0)
+    relaxation.binaries.add(holds)
+    _constrain(relaxation, {over: 1.0, holds: high, "": -high}, pulp.LpConstraintLE)
+    _constrain(relaxation, {over: 1.0, holds: -low}, pulp.LpConstraintGE)
+    other = _form(relaxation, node.orelse)
+    gained = _plus(_form(relaxation, node.body), other, -1.0)
+    return _plus(other, _product(relaxation, {holds: 1.0}, gained), 1.0)
 
 
 def _stand_in(relaxation: Relaxation, node: ast.expr) -> str:
@@ -156,7 +189,8 @@ def _pieces(relaxation: Relaxation, node: ast.expr, inner: str, name: str) -> st
     low, high = relaxation.spans[name]
     if not math.isfinite(high - low):
         raise NotSeparableError(f"{name.strip() or 'a term'} needs `lower` and `upper` to be taken apart.")
-    ends = np.linspace(low, high, relaxation.pieces + 1)
+    kinks = [x for call in _calls(node, "pwl", inner) for x, _ in breakpoints(call) if low < x < high]
+    ends = np.unique([*np.linspace(low, high, relaxation.pieces + 1), *kinks])
     values = [number(node, {inner: float(end)}) for end in ends]
     errors = [chord_error(node, inner, float(a), float(b)) for a, b in pairwise(ends)]
     if not all(math.isfinite(v) for v in [*values, *(end for error in errors for end in error)]):
@@ -188,6 +222,19 @@ def _pieces(relaxation: Relaxation, node: ast.expr, inner: str, name: str) -> st
     levels += [v + e for v, error in zip(values[:-1], errors, strict=True) for e in error]
     relaxation.spans[result] = (min(levels), max(levels))
     return result
+
+
+def _calls(node: ast.expr, function: str, name: str) -> list[ast.Call]:
+    """Calls of a function on a variable itself."""
+    return [
+        call
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id == function
+        and isinstance(call.args[0], ast.Name)
+        and call.args[0].id == name
+    ]
 
 
 def _product(relaxation: Relaxation, left: Affine, right: Affine) -> Affine:

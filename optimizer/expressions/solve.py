@@ -92,8 +92,9 @@ def solve_model(model: UserModel, *, time_limit_s: float = 20.0, gap: float = GA
             infeasible = any_point.outcome is highs.Outcome.INFEASIBLE
             return _without_point(Answered.INFEASIBLE if infeasible else Answered.UNBOUNDED, None, pieces, began)
         used = pieces
-        if solution.bound is not None:
-            bound = solution.bound if bound is None else max(bound, solution.bound)
+        if solution.bound is not None and math.isfinite(solution.bound):
+            proved = solution.bound + relaxation.constant
+            bound = proved if bound is None else max(bound, proved)
         if solution.outcome is highs.Outcome.FOUND:
             point = {v.name: relaxation.columns[v.name].varValue or 0.0 for v in model.variables}
             for candidate in (point, *(_polished(model, point, aim) for aim in Aim)):
