@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from analytics.assess import HORIZONS_H, assess
-from analytics.datafolder import Dataset, read_dataset
+from analytics.datafolder import Dataset, TimeUnit, read_dataset
 from analytics.heads import Heads, holds_model, learn_heads, read_heads, write_heads
 from analytics.labels_head import explain_label, judge_labels
 from analytics.model_settings import AgeInput, ModelSettings
@@ -191,6 +191,35 @@ def explain_folder(home: Path, *, folder: Path, machine: str, horizon: float | N
         chance = float(judge_labels(life, head=heads.labels)[-1])
         told = replace(told, label_probability=chance, label_parts=parts)
     return told
+
+
+def report_folder(home: Path, *, folder: Path, out: Path, horizon: float | None) -> str:
+    """Write pictures of what a model says of a folder's lives; returns a sentence.
+
+    Raises:
+        ConfigError: The model or the folder cannot be used, or the model learned from no failure.
+    """
+    from analytics.report import report_model
+    from linewright.report_pictures import draw
+
+    heads, dataset = read_heads(home), read_dataset(folder)
+    if heads.hazard is None:
+        raise _refused(str(home), "a model that learned from no failure", "one with a hazard head, for risks to report")
+    asked = _horizons(() if horizon is None else (horizon,), dataset, heads)
+    lives = [as_learned(life, signals=heads.signals) for life in dataset.lives]
+    try:
+        report = report_model(
+            lives, model=heads.hazard, machine_class=dataset.machine_class, horizon=asked[len(asked) // 2]
+        )
+    except ValueError as short:
+        raise _refused(str(folder), str(short), "longer lives") from short
+    unit = "cycles" if dataset.unit is TimeUnit.CYCLE else dataset.unit.value
+    files = draw(report, unit=unit, folder=out)
+    best = min(report.outcomes, key=lambda each: each.cost)
+    return (
+        f"Wrote {len(files)} pictures of {len(report.courses)} lives to {out}. Alerts from {best.threshold:.0%} on "
+        f"cost least: {best.sentence}; without alerts {report.never:,.0f}."
+    )
 
 
 def _horizons(asked: Sequence[float], dataset: Dataset, heads: Heads) -> tuple[float, ...]:

@@ -1,9 +1,10 @@
-"""What the product learned from outcomes: `linewright model labels` and `linewright plan coefficients`."""
+"""What the product learned from outcomes: `linewright model labels | report` and `linewright plan coefficients`."""
 
 import getpass
 import json
 from contextlib import closing
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +17,20 @@ By = Annotated[str, typer.Option(help="Who does it; default: the user of this te
 def register(*, model: typer.Typer, plan: typer.Typer) -> None:
     """Adds the commands to `linewright model` and `linewright plan`."""
     model.command("labels")(show_labels)
+    model.command("report")(report)
     plan.command("coefficients")(show_coefficients)
+
+
+def report(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a model, as `train DIR --out` wrote it.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Data folder that the model did not learn from.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures, PNG and SVG.")],
+    horizon: Annotated[float | None, typer.Option(help="Span of the risk, in the time unit.")] = None,
+) -> None:
+    """Draw risk over time with events, reliability, lead time, cost and contributions of a model on a data folder."""
+    from linewright.datasets import report_folder
+
+    typer.echo(report_folder(model, folder=folder, out=out, horizon=horizon))
 
 
 def show_labels(

@@ -28,13 +28,13 @@ from plant.production import Order
 from store.embedded.reader import EmbeddedReader
 from store.records import Records
 
-HISTORY_H = 900.0
+HISTORY_H = 1200.0
 HOUR_US = 3_600_000_000
 
 
 @pytest.fixture(scope="module")
 def plant_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site with five weeks of history, whose clock stands at the history's end."""
+    """A site with seven weeks of history, whose clock stands at the history's end."""
     folder = tmp_path_factory.mktemp("jobs")
     write_template(folder)
     environ = {"LINEWRIGHT_SIMULATOR__HISTORY_H": str(HISTORY_H), "LINEWRIGHT_PLANNING__TIME_LIMIT_S": "4"}
@@ -91,7 +91,7 @@ def test_machines_are_judged_by_their_mtbf_first_and_by_a_model_once_trained(
     (use,) = records.model_uses("press")
     assert (use.how, use.by) == ("trained", "training")
     assert use.metrics["failures"] > 0
-    assert describe_uses(plant_site)[0].endswith(f"{use.version}  trained by training")
+    assert describe_uses(plant_site)[0].endswith(f"{use.version}  trained by training: there was no model in use")
     assess_plant(judge, now=now)
     warm = {risk.machine: risk for risk in records.risks()}
     presses = [risk for name, risk in warm.items() if name.endswith("press")]
