@@ -116,7 +116,7 @@ def import_orders(file: Path, *, site: Site, records: Records) -> str:
     return "\n".join([*lines, *(f"Note: {warning}" for warning in read.warnings)])
 
 
-def take_orders(payload: bytes, *, site: Site, records: Records) -> str | None:
+def take_orders(payload: bytes, *, site: Site, records: Records, source: str = "mqtt") -> str | None:
     """Put the orders of a message into the records; None, or a sentence why none was taken.
 
     Raises:
@@ -128,7 +128,7 @@ def take_orders(payload: bytes, *, site: Site, records: Records) -> str | None:
         return "; ".join(str(fault) for fault in read.faults[:SHOWN_FAULTS]) + (
             f"; and {more} more" if more > 0 else ""
         )
-    changed = _put(records, read.orders, source="mqtt", at=site.clock.now())
+    changed = _put(records, read.orders, source=source, at=site.clock.now())
     log.info("orders_taken", extra={"orders": len(read.orders), "changed": changed, "warnings": list(read.warnings)})
     return None
 

@@ -33,6 +33,7 @@ from linewright.console.pages.parts import Text, empty
 from linewright.console.pages.plan import plan_page
 from linewright.console.pages.plant import plant_page
 from linewright.console.pages.questions import questions_page
+from linewright.console.pages.whatif import whatif_page
 from linewright.settings.site import Site
 from linewright.settings.warnings import is_loopback
 from linewright.status import RoleStatus, examine, roles_status
@@ -162,6 +163,10 @@ def _pages(console: Console) -> None:
     @ui.page("/questions")
     async def show_questions(request: Request, plan: str = "") -> None:
         await questions_page(console, visitor(request), plan)
+
+    @ui.page("/whatif")
+    async def show_whatif(request: Request, plan: str = "") -> None:
+        await whatif_page(console, visitor(request), plan)
 
     @ui.page("/ledger")
     def show_ledger(request: Request) -> None:

@@ -6,6 +6,9 @@ from typing import Any
 from linewright.console.charts import FONT, Options, Palette
 from linewright.console.views.question_view import term_name
 
+MORE_COLOURS = ("#8a6fb0", "#c58bb0", "#7f9e3c", "#b08968")
+"""For more terms than the palette has colours; told apart on both themes."""
+
 
 def bridge_chart(
     rows: Sequence[tuple[str, float]], *, before: float, now: float, names: tuple[str, str], palette: Palette
@@ -58,7 +61,7 @@ def scenario_chart(outcomes: Sequence[Mapping[str, Any]], *, currency: str, pale
     names = sorted(
         {n for terms in moved.values() for n in terms}, key=lambda n: -max(abs(t.get(n, 0)) for t in moved.values())
     )
-    colours = (palette.bad, palette.line, palette.warn, *palette.levels, palette.muted)
+    colours = (palette.bad, palette.line, palette.warn, *palette.levels, palette.muted, *MORE_COLOURS)
     options = _plain(palette)
     options["grid"] = {"left": 150, "right": 24, "top": 44, "bottom": 40}
     options["legend"] = {"top": 0, "type": "scroll", "textStyle": {"color": palette.muted}}

@@ -10,7 +10,7 @@ from linewright.console.words import moment, number
 
 
 def answers_of(
-    console: Console, *, plan: str, kind: Kind, build: Callable[[Answer], None], title: str = ""
+    console: Console, *, plan: str, kind: Kind, build: Callable[[Answer], None], title: str = "", nothing: str = ""
 ) -> Callable[[], None]:
     """Room for what is asked of a plan; returns what keeps it up to date, to be called about once a second.
 
@@ -19,6 +19,7 @@ def answers_of(
         plan: Number of the plan.
         kind: What kind of question is shown here.
         build: Shows an answer.
+        nothing: What stands where nothing was answered yet.
         title: Only the question of this title; empty: all of the kind, the newest open and the others folded.
     """
     desk = console.desk
@@ -30,6 +31,8 @@ def answers_of(
     course = Rebuilt(box("slot", role="status"), build_course)
 
     def build_all(answers: tuple[Answer, ...]) -> None:
+        if not answers and nothing:
+            Text("p", nothing, "note")
         for place, answer in enumerate(answers):
             head = _computed(console, answer)
             if place == 0:

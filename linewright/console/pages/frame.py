@@ -22,6 +22,7 @@ PAGES = (
     ("Alerts", "/alerts"),
     ("Plan", "/plan"),
     ("Questions", "/questions"),
+    ("What if", "/whatif"),
     ("Ledger", "/ledger"),
 )
 BANNER_PAGE = "/"

@@ -156,6 +156,7 @@ def _head(console: Console, person: Visitor, plan: Plan) -> None:
                 Text("p", f"{decision_mark(plan.decision).word} by {plan.decided_by}{reason}", "note")
             with box("plan-ask"):
                 link("Ask why, compare, prices", f"/questions?plan={plan.number}")
+                link("What if?", f"/whatif?plan={plan.number}")
         if plan.costs:
             _figures(plan, currency=plant.currency)
         _decide(console, person, plan)

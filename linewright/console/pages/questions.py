@@ -136,14 +136,14 @@ def _why_not(console: Console, asked: Asked) -> Move:
     facts, plan = asked.facts, asked.plan
     with panel("Why not otherwise?", note="what doing it another way would cost, as a proven interval"):
         with box("form"):
-            form = _select({each.value: each.value for each in Form}, "What otherwise", Form.SPARE.value, wide=True)
-            place = _select(_places(facts, Form.SPARE), "Where", "")
-            product = _select({}, "Product", None)
-            order = _select(_orders(console, asked), "Order", None, wide=True)
-            day = _select(_days(facts), "Day", "")
-            after = _select({"": "any hour"} | {str(h): f"{h:02d}:00" for h in range(24)}, "From", "", narrow=True)
-            before = _select({"": "any hour"} | {str(h): f"{h:02d}:00" for h in range(1, 24)}, "Until", "", narrow=True)
-            limit = _select(SEARCH_TIMES, "How long", 10.0, narrow=False)
+            form = select({each.value: each.value for each in Form}, "What otherwise", Form.SPARE.value, wide=True)
+            place = select(_places(facts, Form.SPARE), "Where", "")
+            product = select({}, "Product", None)
+            order = select(_orders(console, asked), "Order", None, wide=True)
+            day = select(_days(facts), "Day", "")
+            after = select({"": "any hour"} | {str(h): f"{h:02d}:00" for h in range(24)}, "From", "", narrow=True)
+            before = select({"": "any hour"} | {str(h): f"{h:02d}:00" for h in range(1, 24)}, "Until", "", narrow=True)
+            limit = select(SEARCH_TIMES, "How long", 10.0, narrow=False)
             fields = {"place": place, "product": product, "order": order, "before": before}
 
             def follow() -> None:
@@ -160,7 +160,7 @@ def _why_not(console: Console, asked: Asked) -> Move:
                 for each in (place, day, after, before):
                     each.set_visibility(not delivers)
                 for each in fields.values():
-                    each.props(remove="error error-message")
+                    mark(each, "")
 
             def ask() -> None:
                 choice = Choice(
@@ -174,11 +174,7 @@ def _why_not(console: Console, asked: Asked) -> Move:
                 )
                 text, missing = statement(choice)
                 for name, field in fields.items():
-                    field.props(remove="error error-message")
-                    if name in missing:
-                        field.props["error"] = True
-                        field.props["error-message"] = missing[name]
-                        field.update()
+                    mark(field, missing.get(name, ""))
                 if missing:
                     return
                 words = ("why-not", text, "--plan", plan.number, "--time-limit", f"{limit.value:g}")
@@ -228,7 +224,7 @@ def _compare(console: Console, person: Visitor, asked: Asked) -> Move:
         earlier = [p for p in asked.others if p.created_at < asked.plan.created_at] or list(asked.others)
         with box("form"):
             names = {p.number: plan_name(console, p) for p in asked.others}
-            other = _select(names, "Compare with", earlier[0].number, wide=True)
+            other = select(names, "Compare with", earlier[0].number, wide=True)
             other.classes("plan-choice")
 
             def ask() -> None:
@@ -247,9 +243,18 @@ def _compare(console: Console, person: Visitor, asked: Asked) -> Move:
         )
 
 
-def _select(
+def mark(field: ui.input | ui.select, fault: str) -> None:
+    """Say beside a field what is wrong with it; an empty text takes that back."""
+    if not fault and "error" not in field.props:
+        return
+    field.props["error"], field.props["error-message"] = bool(fault), fault
+    field.update()
+
+
+def select(
     options: dict[str, str] | dict[float, str], label: str, value: object, *, wide: bool = False, narrow: bool = False
 ) -> ui.select:
+    """A choice of the form."""
     field = ui.select(options, label=label, value=value).props("outlined dense hide-bottom-space")
     field.classes(f"field{' wide' if wide else ' narrow' if narrow else ''}")
     return field
