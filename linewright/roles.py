@@ -67,7 +67,9 @@ def run_ingest(site: Site, records: Records, stop: threading.Event) -> None:
     from linewright.pipeline import receive_and_keep
     from linewright.receiving import begin_beside, socket_of
     from linewright.reloading import Configuration, run_reloading
+    from store.embedded.memory import leave_pandas_out
 
+    leave_pandas_out()
     with closing(open_keeper(site)) as writer:
         begin = begin_beside(writer.begin_run)
         configuration = Configuration(site, file=site.folder / CONFIG_NAME, load=lambda: _load_again(site))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
@@ -181,6 +180,8 @@ def _instants(column: Any, path: Path, unit: str) -> Any:
     if unit != "iso":
         scaled = np.asarray(column.to_numpy(), dtype=np.float64) if unit == "s" else column.cast(pa.int64()).to_numpy()
         return np.round(scaled * (1_000_000 / PER_SECOND[unit])).astype(np.int64)
+    import pandas as pd  # here, where a file is read: the ingest role that may be asked to do it is smaller without
+
     try:
         instants = pd.to_datetime(column.to_pandas(), utc=True, format=None if _is_time(column) else "ISO8601")
     except (ValueError, TypeError) as error:

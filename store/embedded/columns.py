@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -118,8 +117,10 @@ def as_text(column: Any) -> Any:
 def as_numbers(column: Any) -> NDArray[np.float64]:
     """A numeric column with NaN for null, and for text that is no number where the signal was text before."""
     if pa.types.is_dictionary(column.type) or pa.types.is_string(column.type):
-        words = pd.Series(column.to_pylist(), dtype=object)
-        return np.asarray(pd.to_numeric(words, errors="coerce"), dtype=np.float64)
+        array = as_text(column)
+        numbers = np.array([*map(_number, array.dictionary.to_pylist()), np.nan])
+        found: NDArray[np.float64] = numbers[array.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+        return found
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
@@ -240,6 +241,14 @@ def unpacked(body: bytes) -> Any:
         plain = pa.decompress(memoryview(body)[PACKED.size :], decompressed_size=size, codec="lz4_raw")
     with pa.ipc.open_stream(plain) as reader:
         return reader.read_all()
+
+
+def _number(word: str) -> float:
+    """What a word says as a number; NaN where it is none."""
+    try:
+        return float(word)
+    except ValueError:
+        return float("nan")
 
 
 def _piece(column: Any) -> Any:

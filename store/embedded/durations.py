@@ -6,7 +6,6 @@ A word holds until the next one, but no longer than three periods of its signal,
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from plant.signals import Aggregation
@@ -55,7 +54,10 @@ def durations(observed: Instants, words: Texts, edges: Instants, *, hold_us: int
     at, count = observed[there], len(edges) - 1
     if len(at) == 0 or count <= 0:
         return {}
-    codes, names = pd.factorize(words[there], sort=True)
+    told = words[there].tolist()
+    names = sorted(set(told))
+    place = {name: index for index, name in enumerate(names)}
+    codes = np.fromiter(map(place.__getitem__, told), dtype=np.int64, count=len(told))
     # a word that is told again while it still holds changes nothing: one row a run, not one a reading
     begins = np.concatenate(([True], (codes[1:] != codes[:-1]) | (np.diff(at) > hold_us)))
     ends = np.append(at[1:][begins[1:]], at[-1] + hold_us)
