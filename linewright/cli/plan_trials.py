@@ -80,7 +80,10 @@ def replay(
     case = open_case(plan, site)
     document = replay_case(case, paths=paths, seed=seed, time_limit_s=time_limit)
     if not plan.endswith(FILE_ENDING):
-        keep(open_records(load_site(site)), document)
+        records = open_records(load_site(site))
+        newest = records.newest_plan()
+        if newest is not None and newest.number == document["plan"]:  # the plan page shows the newest plan's
+            keep(records, document)
     currency = case.facts.plant.currency
     typer.echo(json.dumps(document, indent=2) if as_json else replay_text(document, currency=currency))
 

@@ -16,7 +16,9 @@ from linewright.console.pages.asking import answers_of
 from linewright.console.pages.frame import page_frame
 from linewright.console.pages.late_orders import build_late
 from linewright.console.pages.parts import Text, attribute, box, chip, empty, link, panel
+from linewright.console.pages.replay import show_replay
 from linewright.console.views.question_view import Choice, Form, Kind, statement
+from linewright.console.views.replay_view import replay_view
 from linewright.console.words import decision_mark, moment, money, status_mark
 from plant.errors import Unavailable
 from plant.plans import Plan, SolveStatus
@@ -71,6 +73,7 @@ async def questions_page(console: Console, person: Visitor, chosen: str) -> None
         moving.append(_why_not(console, asked))
         moving.append(_prices(console, asked))
         moving.append(_compare(console, person, asked))
+        moving.append(_replay(console, asked))
 
     def refresh() -> None:
         for move in moving:
@@ -241,6 +244,29 @@ def _compare(console: Console, person: Visitor, asked: Asked) -> Move:
         return answers_of(
             console, plan=number, kind=Kind.COMPARE, build=lambda answer: show_comparison(console, person, answer)
         )
+
+
+def _replay(console: Console, asked: Asked) -> Move:
+    number = asked.plan.number
+
+    def show(answer: Answer) -> None:
+        view = replay_view(answer.result, plan=number, currency=console.site.plant.currency)
+        if view is not None:
+            show_replay(view)
+            Text("p", f"This plan was {view.note}.", "note")
+
+    with panel("What can chance do to it?", note="the plan lived through many times, beside doing as today"):
+        question = LongQuestion(
+            kind=Kind.REPLAY,
+            plan=number,
+            title="This plan and other practices, by chance",
+            words=("replay", number, "--time-limit", "5"),
+            searches=4,
+            limit_s=5.0,
+        )
+        with box("form"):
+            ask_button("Replay it beside doing as today", lambda: console.desk.ask(question))
+        return answers_of(console, plan=number, kind=Kind.REPLAY, build=show)
 
 
 def mark(field: ui.input | ui.select, fault: str) -> None:

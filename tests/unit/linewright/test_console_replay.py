@@ -5,12 +5,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "optimizer"))
 
+import pytest
 from optimizer_plants import START, tiny_facts
 
 from linewright.console.views.replay_view import replay_view
 from linewright.pipeline import propose
 from linewright.plan_cases import Case
 from linewright.plan_replay import replay_case, replay_text
+from optimizer.practices import Practice
 
 
 def test_replay_is_shown_for_its_own_plan_with_the_orders_at_risk() -> None:
@@ -22,6 +24,27 @@ def test_replay_is_shown_for_its_own_plan_with_the_orders_at_risk() -> None:
     view = replay_view(document, plan="P1", currency="EUR")
     assert view is not None
     assert [title for title, _, _ in view.figures] == ["Mean cost", "Failures", "Units late", "Energy"]
-    assert "60 paths" in view.note
-    assert {order for order, _ in view.orders} <= set(document["replay"]["in_time"])
+    assert "60 times" in view.note
+    assert len(view.sentences) == 1
+    assert "On average" in view.sentences[0]
+    assert {order for order, _, _ in view.orders} <= set(document["replay"]["in_time"])
     assert "planned" in replay_text(document, currency="EUR")
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "words"),
+    [
+        (100.0, 10.0, "costs 100 EUR more on average (80 to 120"),
+        (-100.0, 10.0, "costs 100 EUR less on average (80 to 120"),
+        (10.0, 10.0, "may be chance"),
+    ],
+)
+def test_replay_says_what_doing_as_today_costs(mean: float, error: float, words: str) -> None:
+    facts = tiny_facts(3, horizon_h=8, machines=1)
+    case = Case(plan=propose(facts, number="P1", created_at=START, reason="test"), facts=facts)
+    document = replay_case(case, paths=60, seed=1, time_limit_s=0.0)
+    other = {"practice": Practice.AS_TODAY.value, "words": "as today", "cost": {"mean": 1.0}}
+    document["others"] = [{**other, "more": {"mean": mean, "error": error}}]
+    view = replay_view(document, plan="P1", currency="EUR")
+    assert view is not None
+    assert words in view.sentences[1]
