@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from analytics.calibrate import calibrated
+from analytics.cases import Moment, nearest_case
 from analytics.drift import diagnose, in_new_regime, not_wear, settled
 from analytics.explain import contributions, evidence_of
 from analytics.features import extract
@@ -72,6 +73,7 @@ def assess_live(
     now: datetime,
     zone: tzinfo = UTC,
     normality: Normality | None = None,
+    moments: Sequence[Moment] = (),
 ) -> tuple[Risk, ...]:
     """Assess running lives as `assess` does, with what is behind their signals and what the normality head says.
 
@@ -85,7 +87,14 @@ def assess_live(
     if known is not None:
         diagnoses = diagnose(lives, normaliser=known[0], baseline_rows=known[1], machine_class=machine_class, zone=zone)
     risks = assess(
-        lives, model, machine_class=machine_class, horizon_h=horizon_h, now=now, zone=zone, diagnoses=diagnoses
+        lives,
+        model,
+        machine_class=machine_class,
+        horizon_h=horizon_h,
+        now=now,
+        zone=zone,
+        diagnoses=diagnoses,
+        moments=moments,
     )
     if normality is None:
         return risks
@@ -104,6 +113,7 @@ def assess(
     now: datetime,
     zone: tzinfo = UTC,
     diagnoses: Sequence[tuple[Diagnosis, ...]] | None = None,
+    moments: Sequence[Moment] = (),
 ) -> tuple[Risk, ...]:
     """The risk of each life at its newest reading, in the order of the lives.
 
@@ -115,6 +125,7 @@ def assess(
         now: Plant time, for machines without any reading.
         zone: The plant's, in which the evidence tells since when.
         diagnoses: Of each life; None: nothing is known of its signals.
+        moments: Before past failures, as this model sees them, to compare with.
     """
     told = [()] * len(lives) if diagnoses is None else diagnoses
     lacks = ["" if model is None else _lack(life, model, mine) for life, mine in zip(lives, told, strict=True)]
@@ -123,7 +134,9 @@ def assess(
     if model is not None and judged:
         chosen = [lives[index] for index in judged]
         quiet = [not_wear(told[index]) for index in judged]
-        for index, risk in zip(judged, _judge(chosen, model, machine_class, horizon_h, zone, quiet), strict=True):
+        for index, risk in zip(
+            judged, _judge(chosen, model, machine_class, horizon_h, zone, quiet, moments), strict=True
+        ):
             raising = frozenset(each.signal for each in risk.evidence if each.contribution > 0)
             risks[index] = replace(risk, diagnoses=settled(told[index], raising=raising))
     for index, life in enumerate(lives):
@@ -154,6 +167,7 @@ def _judge(
     horizon_h: float,
     zone: tzinfo,
     quiet: Sequence[frozenset[str]],
+    moments: Sequence[Moment],
 ) -> list[Risk]:
     """The model's word on lives; their `quiet` signals count as healthy."""
     newest = [
@@ -199,6 +213,7 @@ def _judge(
                 enough_data=True,
                 reason=reason,
                 age_h=float(life.age_units[-1]) * life.cycle_h,
+                nearest=nearest_case(split.parts[row], moments, model=model, machine=life.machine, zone=zone),
             )
         )
     return risks

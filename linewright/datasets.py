@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from analytics.assess import HORIZONS_H, assess
+from analytics.cases import moments_of
 from analytics.datafolder import Dataset, TimeUnit, read_dataset
 from analytics.heads import Heads, holds_model, learn_heads, read_heads, write_heads
 from analytics.labels_head import explain_label, judge_labels
@@ -44,6 +45,8 @@ class Explained:
     enough_data: bool = True
     reason: str = ""
     evidence: tuple[Evidence, ...] = ()
+    nearest: str = ""
+    """The past failure of another machine that looked most alike; empty: none did."""
     anomaly_p: float | None = None
     """How often normal operation looks at least this unusual; None: without normality head."""
     unusual: tuple[Evidence, ...] = ()
@@ -173,6 +176,11 @@ def explain_folder(home: Path, *, folder: Path, machine: str, horizon: float | N
             machine_class=dataset.machine_class,
             horizon_h=middle * model.cycle_h,
             now=datetime.now(UTC),
+            moments=moments_of(
+                [as_learned(each, signals=heads.signals) for each in dataset.lives if each.machine != machine],
+                model=model,
+                horizon_units=middle,
+            ),
         )
         told = replace(
             told,
@@ -181,6 +189,7 @@ def explain_folder(home: Path, *, folder: Path, machine: str, horizon: float | N
             enough_data=risk.enough_data,
             reason=risk.reason,
             evidence=risk.evidence,
+            nearest=risk.nearest.sentence if risk.nearest else "",
         )
     if heads.normality is not None:
         unusual = judge_normality(life, normality=heads.normality)

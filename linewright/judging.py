@@ -8,6 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from analytics.alarms import Delay
+from analytics.cases import Moment, read_moments
 from analytics.kpi import line_kpi, machine_kpi
 from analytics.lives import Renewal, renewals_in
 from analytics.normality import Normality
@@ -52,6 +53,8 @@ class Judge:
     records: Records
     models: dict[str, Model | None] = field(default_factory=dict)
     normalities: dict[str, Normality | None] = field(default_factory=dict)
+    moments: dict[str, tuple[Moment, ...]] = field(default_factory=dict)
+    """Before past failures, as each class's model sees them."""
     broken: set[str] = field(default_factory=set)
     """Classes whose current model does not load."""
     lives: dict[str, LiveLives] = field(default_factory=dict)
@@ -75,7 +78,9 @@ class Judge:
     def _refresh(self, name: str) -> None:
         folder, known = self.site.data / "models", self.models.get(name)
         if name not in self.models or current_version(name, folder=folder) != (known and known.version):
-            self.models[name] = load_current(name, folder=folder)
+            model = load_current(name, folder=folder)
+            self.models[name] = model
+            self.moments[name] = read_moments(folder / name / model.version) if model else ()
             self.broken.discard(name)
 
 
@@ -191,6 +196,7 @@ def _assess_class(work: Judge, machine_class: MachineClass, *, now: datetime) ->
         machine_class=machine_class,
         model=model,
         normality=normality,
+        moments=work.moments.get(machine_class.name, ()),
         horizon_h=work.site.alarms.horizon_h,
         now=now,
         zone=ZoneInfo(work.site.plant.timezone),

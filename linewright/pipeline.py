@@ -27,6 +27,7 @@ from plant.signals import Batch, Receipt, Window
 from store.contract import ReadingStore
 
 if TYPE_CHECKING:
+    from analytics.cases import Moment
     from analytics.normality import Normality
     from analytics.training import Model
     from optimizer.problem import PlanningFacts
@@ -115,6 +116,7 @@ def judge(
     now: datetime,
     zone: tzinfo,
     normality: "Normality | None" = None,
+    moments: "Sequence[Moment]" = (),
 ) -> tuple[Risk, ...]:
     """Step 4a: how likely each machine fails within the horizon, and what shows it."""
     from analytics.assess import assess_live
@@ -127,6 +129,7 @@ def judge(
         now=now,
         zone=zone,
         normality=normality,
+        moments=moments,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from analytics import registry
+from analytics.cases import moments_of, write_moments
 from analytics.lives import Life, lives_from_windows, truncated
 from analytics.model_settings import ModelSettings
 from analytics.normality_live import learn_from_lives
@@ -102,6 +103,9 @@ def train_lives(
             sentences.append(f"{model.reason} Beside it: {normal}.")
             continue
         saved = registry.save_model(model, folder=_folder(site), created_at=site.clock.now())
+        horizon = site.alarms.horizon_h / saved.cycle_h
+        moments = moments_of(lives[name], model=saved, horizon_units=horizon)
+        write_moments(moments, home=_folder(site) / name / saved.version)
         learned = _keep_labels(site, name, version=saved.version)
         verdict = decide_promotion(
             _champion(site, name),

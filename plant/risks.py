@@ -53,6 +53,21 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PastCase:
+    """A failure before which a machine looked most as another one looks now."""
+
+    machine: str
+    mode: str
+    """Empty: unknown."""
+    failed_at: datetime
+    left_h: float
+    """How long before that failure it looked so [h]."""
+    likeness: float
+    """1: the same causes to the same extent [0..1]."""
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Risk:
     """The failure risk of one machine as seen at one instant."""
 
@@ -86,3 +101,5 @@ class Risk:
     speaks of now and raises no failure risk by itself."""
     diagnoses: tuple[Diagnosis, ...] = ()
     """Signals that are not as they were, and why; only degradation raises the risk."""
+    nearest: PastCase | None = None
+    """The past case that looked most alike; None: none did."""

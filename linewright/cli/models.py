@@ -238,6 +238,7 @@ def _explained(told: "Explained") -> list[str]:
         lines.append(f"{told.machine}: fails within {told.horizon:g} with {chance}")
         lines += [f"  {told.reason}"] if told.reason else []
         lines += [f"  {evidence.sentence}" for evidence in told.evidence]
+        lines += [f"  {told.nearest}"] if told.nearest else []
     if told.anomaly_p is not None:
         lines.append(f"{told.machine}: anomaly p-value {told.anomaly_p:.3g} (share of normal operation this unusual)")
         lines += [f"  {evidence.sentence}" for evidence in told.unusual]

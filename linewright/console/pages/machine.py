@@ -268,6 +268,9 @@ class _MachinePage:
                 with box("bar", tag="span"):
                     width(box("bar-fill", tag="span"), share)
                 Text("span", text, "evidence-share")
+        if view.nearest:
+            Text("h3", "Nearest past case")
+            Text("p", view.nearest)
         if view.diagnoses:
             Text("h3", "Signals that are not as they were")
             _, body = table(("Cause", "Finding"), label="Signals that are not as they were")

@@ -97,6 +97,8 @@ class RiskView:
     evidence: tuple[tuple[str, float, str], ...]
     """Sentence, share [0..1] and share as text; greatest first."""
     model: str
+    nearest: str = ""
+    """The past case that looked most alike; empty: none did."""
     diagnoses: tuple[tuple[str, str], ...] = ()
     """What is behind signals that are not as they were: cause and sentence."""
 
@@ -213,6 +215,7 @@ def risk_view(risk: Risk | None, *, plant: Plant, now: datetime) -> RiskView:
             if item.share > 0
         ),
         model=risk.model_version or MISSING,
+        nearest=sentence_of(risk.nearest.sentence) if risk.nearest else "",
         diagnoses=tuple(
             (each.cause.value.replace("_", " ").capitalize(), sentence_of(each.sentence)) for each in risk.diagnoses
         ),
