@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.batching import Batcher
-from ingest.decode.fast import FastPlan, decode_columns, plan_fast
+from ingest.decode.fast import FastPlan, decode_columns, plan_fast, plan_tags, spread
 from ingest.decode.json import JsonPlan
+from ingest.decode.uns import TagPlan
 from ingest.placing import FOR_A_HANDLER, place
 from ingest.retained import Known, Memory
 from ingest.rework import SideHandler
@@ -45,11 +46,15 @@ class _Way(NamedTuple):
     """Where its messages wait to be decoded."""
 
 
+_Alike = int | tuple[int, int, tuple[str, ...], tuple[str, ...]]
+"""Tells plans whose messages are decoded together."""
+
+
 class _Queue(NamedTuple):
     """Messages that are decoded in the same way."""
 
-    plan: JsonPlan | None
-    """Kept so that its identity stays its own."""
+    plan: JsonPlan | TagPlan | None
+    """Kept so that its identity stays its own; of several tags with one signal the first's."""
     fast: FastPlan | None
     """None: they are read one by one."""
     messages: list[int]
@@ -94,7 +99,7 @@ class Intake:
         self._retained: set[int] = set()
         self._known: dict[bytes, _Way] = {}
         self._single = _Queue(None, None, [])
-        self._queues: dict[int, _Queue] = {}
+        self._queues: dict[_Alike, _Queue] = {}
         self._ways: list[_Way] = []
         self._payloads: list[bytes] = []
         self._received_at_us: list[int] = []
@@ -165,17 +170,16 @@ class Intake:
             queue.messages.clear()
             for start in range(0, len(indices), TOGETHER):
                 single += self._decode_together(
-                    indices[start : start + TOGETHER], fast=queue.fast, received_at_us=received_at_us
+                    indices[start : start + TOGETHER], queue=queue, received_at_us=received_at_us
                 )
         memory = Memory(self._known_values, signals=self._batcher.signals) if self._retained else None
         for index in sorted(single):
             self._place(index, memory)
         self._placed = len(self._payloads)
 
-    def _decode_together(
-        self, indices: list[int], *, fast: FastPlan | None, received_at_us: NDArray[np.int64]
-    ) -> list[int]:
+    def _decode_together(self, indices: list[int], *, queue: _Queue, received_at_us: NDArray[np.int64]) -> list[int]:
         """Place messages of one mapping in columns; those that must go one by one are returned."""
+        plan, fast = queue.plan, queue.fast
         payloads = [self._payloads[index] for index in indices]
         if fast is None or len(indices) <= FEW or max(map(len, payloads)) > self._max_payload_bytes:
             return indices
@@ -188,7 +192,7 @@ class Intake:
             machine_class=fast.plan.machine_class,
             observed_at_us=columns.observed_at,
             received_at_us=received_at_us[messages],
-            values=columns.values,
+            values=spread(columns.values, plan=plan) if isinstance(plan, TagPlan) else columns.values,
         )
         return [indices[row] for row in columns.left]
 
@@ -234,17 +238,21 @@ class Intake:
             name = _STRANGE_TOPIC
         route = self._router.route(name)
         plan = route.plan if isinstance(route, Route) else None
-        queue = self._queue(plan) if isinstance(plan, JsonPlan) else self._single
+        queue = self._queue(plan) if isinstance(plan, JsonPlan | TagPlan) else self._single
         machine = route.machine if isinstance(route, Route) else ""
         way = _Way(name, route, route.filter, machine, self._batcher.number_of(machine), queue)
         if isinstance(route, Route) and len(self._known) < _KNOWN_LIMIT:
             self._known[topic] = way
         return way
 
-    def _queue(self, plan: JsonPlan) -> _Queue:
-        if id(plan) not in self._queues:
-            self._queues[id(plan)] = _Queue(plan, plan_fast(plan), [])
-        return self._queues[id(plan)]
+    def _queue(self, plan: JsonPlan | TagPlan) -> _Queue:
+        """Where messages of one plan wait; those of all tags that mean one signal of a class, together."""
+        key: _Alike = id(plan)
+        if isinstance(plan, TagPlan):
+            key = (id(plan.found.plan), plan.found.plan.names.get(plan.tag, -1), plan.time_path, plan.value_path)
+        if key not in self._queues:
+            self._queues[key] = _Queue(plan, plan_tags(plan) if isinstance(plan, TagPlan) else plan_fast(plan), [])
+        return self._queues[key]
 
     def _note_unknown(self, topic: str, field: str) -> None:
         key = (topic, field[:100])

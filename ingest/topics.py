@@ -127,8 +127,12 @@ class Router:
     def _finder(self, way: _Way, mapping: MappingSettings, named: dict[str, str]) -> Finder:
         """Finds the machine for messages that say themselves which it is, as far as their topic does not."""
         wanted = placeholders(mapping.machine)
+        homes: dict[tuple[str | None, ...], Found] = {}
 
         def find(told: Mapping[str, str]) -> Found | MessageFault:
+            key = tuple([told.get(name) for name in wanted])
+            if (home := homes.get(key)) is not None:
+                return home
             missing = [name for name in wanted if not told.get(name)]
             if missing:
                 has = ", ".join(told) or "nothing"
@@ -141,7 +145,10 @@ class Router:
                 return machine
             plan = way.plans[machine.machine_class]
             assert isinstance(plan, NamedPlan)
-            return Found(machine.name, plan)
+            found = Found(machine.name, plan)
+            if len(homes) < _CACHE_LIMIT:
+                homes[key] = found
+            return found
 
         return find
 

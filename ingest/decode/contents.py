@@ -91,7 +91,7 @@ class Gathering:
 
     def __init__(self) -> None:
         self._rows: list[tuple[Found, int | None, list[Value]]] = []
-        self._newest: dict[tuple[str, int | None], int] = {}
+        self._newest: dict[tuple[str, int | None], list[Value]] = {}
         self._refusals: list[Refusal] = []
         self._lost = 0
         self._unknown: dict[str, None] = {}
@@ -115,17 +115,25 @@ class Gathering:
             where: What holds them, for sentences.
         """
         self._expected = where, found.plan
+        names, fields = found.plan.names, found.plan.fields
+        key = (found.machine, observed_at_us)
+        row: list[Value] | None = self._newest.get(key)
         for name, raw in values:
-            position = found.plan.names.get(name)
+            position = names.get(name)
             if position is None:
                 self._unknown[name] = None
                 continue
             self._known += 1
-            value = value_of(raw, found.plan.fields[position])
+            value = value_of(raw, fields[position])
+            if value is None:
+                continue
             if isinstance(value, tuple):
                 self.refuse(*value)
-            elif value is not None:
-                self._put(found, observed_at_us, position, value)
+                continue
+            if row is None or row[position] is not None:
+                row = self._newest[key] = [None] * len(fields)
+                self._rows.append((found, observed_at_us, row))
+            row[position] = value
 
     def contents(self) -> Contents:
         """All that was gathered; where the mapping names nothing of it, that is a fault."""
@@ -141,11 +149,3 @@ class Gathering:
             for found, observed_at_us, values in self._rows
         )
         return Contents(readings, fault and fault._replace(samples=max(1, self._lost)), tuple(self._unknown))
-
-    def _put(self, found: Found, observed_at_us: int | None, position: int, value: Value) -> None:
-        key = (found.machine, observed_at_us)
-        number = self._newest.get(key)
-        if number is None or self._rows[number][2][position] is not None:
-            number = self._newest[key] = len(self._rows)
-            self._rows.append((found, observed_at_us, [None] * len(found.plan.fields)))
-        self._rows[number][2][position] = value

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.decode.json import JsonPlan
+from ingest.decode.uns import TagPlan
 from ingest.decode.values import END_OF_TIME_US, MAX_TEXT, time_of
 from ingest.settings import TimeUnit
 
@@ -101,6 +102,34 @@ def plan_fast(plan: JsonPlan) -> FastPlan | None:
         factors=np.array([[field.factor] for field in numeric], dtype=np.float64).reshape(-1, 1),
         offsets=np.array([[field.offset] for field in numeric], dtype=np.float64).reshape(-1, 1),
     )
+
+
+def plan_tags(plan: TagPlan) -> FastPlan | None:
+    """Compile a tag's plan, whose one field is the value; None where its messages carry no device time or no signal."""
+    position = plan.found.plan.names.get(plan.tag)
+    if position is None:
+        return None
+    field = plan.found.plan.fields[position]._replace(path=plan.value_path)
+    return plan_fast(
+        JsonPlan(
+            machine_class=plan.found.plan.machine_class,
+            fields=(field,),
+            time_path=plan.time_path,
+            time_unit=plan.found.plan.time_unit,
+            known=frozenset(),
+        )
+    )
+
+
+def spread(values: Sequence[Column], *, plan: TagPlan) -> list[Column]:
+    """The values of a tag as columns of all signals of its class: nothing in the others."""
+    (column,) = values
+    nothing = np.full(len(column), math.nan)
+    position = plan.found.plan.names[plan.tag]
+    return [
+        column if index == position else [None] * len(column) if field.text else nothing
+        for index, field in enumerate(plan.found.plan.fields)
+    ]
 
 
 def decode_columns(payloads: Sequence[bytes], *, plan: FastPlan) -> Columns:

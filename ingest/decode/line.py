@@ -5,10 +5,11 @@ Source: InfluxDB v2 documentation, "Line protocol": elements, data types, escape
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ingest.decode.contents import Contents, Finder, Gathering
+from ingest.decode.plain_lines import NS_OF, Head, plain_readings
 from ingest.decode.values import END_OF_TIME_US, MessageFault, short
 from ingest.settings import TimeUnit
 from plant.signals import RejectionReason
@@ -31,7 +32,6 @@ _BOOLEANS: Final = {
     **dict.fromkeys(("t", "T", "true", "True", "TRUE"), True),
     **dict.fromkeys(("f", "F", "false", "False", "FALSE"), False),
 }
-_NS_OF: Final = {TimeUnit.S: 1_000_000_000, TimeUnit.MS: 1_000_000, TimeUnit.US: 1_000, TimeUnit.NS: 1}
 _BAD: Final = object()
 
 
@@ -44,6 +44,8 @@ class LinePlan:
     named: Mapping[str, str]
     """Placeholders that the topic fills; they win over tags."""
     time_unit: TimeUnit
+    heads: dict[str, Head] = field(default_factory=dict)
+    """What measurement and tags lead to, as they were written: a memory that changes no answer."""
 
 
 def decode_lines(payload: bytes, *, plan: LinePlan) -> Contents:
@@ -53,6 +55,12 @@ def decode_lines(payload: bytes, *, plan: LinePlan) -> Contents:
     except UnicodeDecodeError as error:
         detail = f"the message is not UTF-8 text (byte {error.start}); send line protocol in UTF-8"
         return Contents((), MessageFault(RejectionReason.WRONG_SHAPE, detail, 1))
+    readings = plain_readings(text, heads=plan.heads, head_of=lambda head: _head(head, plan), unit=plan.time_unit)
+    return decode_any_lines(text, plan=plan) if readings is None else Contents(readings, None)
+
+
+def decode_any_lines(text: str, *, plan: LinePlan) -> Contents:
+    """The same for lines of any kind, read one by one."""
     gathering = Gathering()
     position, number, lines = 0, 0, 0
     while position < len(text):
@@ -77,6 +85,20 @@ def decode_lines(payload: bytes, *, plan: LinePlan) -> Contents:
         detail = "the message holds no line; send measurement,tag=text field=1.0 <time>"
         return Contents((), MessageFault(RejectionReason.WRONG_SHAPE, detail, 1))
     return gathering.contents()
+
+
+def _head(head: str, plan: LinePlan) -> Head | None:
+    """What the measurement and tags of a plain line lead to; None where that is nothing, or not plain."""
+    line = _LINE.match(f"{head} a=1")
+    if line is None or line["measurement"].startswith("#") or line.end("tags") != len(head):
+        return None
+    found = plan.find({**dict(_TAG.findall(line["tags"])), **plan.named})
+    if isinstance(found, MessageFault):
+        return None
+    names = found.plan.names
+    prefix = f"{line['measurement']}."
+    full = {name.removeprefix(prefix): position for name, position in names.items() if name.startswith(prefix)}
+    return Head(found, {**names, **full})
 
 
 def first_line(text: str) -> tuple[str, dict[str, str], dict[str, object]] | None:
@@ -136,7 +158,7 @@ def _value(text: str) -> object:
 def _time(text: str | None, unit: TimeUnit) -> int | str | None:
     if text is None or unit is TimeUnit.NONE:
         return None
-    at_us = int(text) * _NS_OF[unit] // 1_000
+    at_us = int(text) * NS_OF[unit] // 1_000
     if not 0 <= at_us < END_OF_TIME_US:
         return f"the time {text} is outside the years 1970 to 9999 when read as {unit}; check time_unit"
     return at_us

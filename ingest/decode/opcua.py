@@ -85,10 +85,11 @@ def _data_set(
     if _is_bad(part.get("Status")):
         return
     stamp = part.get("Timestamp", sent) if fields is not part else None
+    shared_us = _time(stamp)
     by_time: dict[int | None, list[tuple[str, object]]] = {}
     for name, raw in fields.items():
         value, own_stamp = _value(raw)
-        observed_at_us = _time(stamp if own_stamp is None else own_stamp)
+        observed_at_us = shared_us if own_stamp is None else _time(own_stamp)
         if isinstance(observed_at_us, str):
             if name in found.plan.names:
                 gathering.refuse(RejectionReason.BAD_TIME, f"{short(name)}: {observed_at_us}")
@@ -101,7 +102,11 @@ def _data_set(
 def _value(raw: object) -> tuple[object, object]:
     """A field's bare value, None where its status is bad, and its own time stamp if it has one."""
     stamp: object = None
-    if isinstance(raw, dict) and raw.keys() & {"SourceTimestamp", "ServerTimestamp", "Status", "StatusCode"}:
+    if type(raw) is not dict:
+        return raw, None
+    if len(raw) == 1 and type(bare := raw.get("Value", raw)) is not dict:  # the usual one
+        return bare, None
+    if raw.keys() & {"SourceTimestamp", "ServerTimestamp", "Status", "StatusCode"}:
         stamp = raw.get("SourceTimestamp", raw.get("ServerTimestamp"))
         if _is_bad(raw.get("StatusCode", raw.get("Status"))):
             return None, stamp

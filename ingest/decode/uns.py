@@ -7,9 +7,9 @@ Source: United Manufacturing Hub documentation, "Unified Namespace": topic conve
 
 from dataclasses import dataclass
 
-from ingest.decode.contents import Contents, Found, Gathering
+from ingest.decode.contents import Contents, Found, Gathering, Reading
 from ingest.decode.json import ABSENT, find, parse
-from ingest.decode.values import MessageFault, kind_of, time_of
+from ingest.decode.values import MessageFault, Value, kind_of, time_of, value_of
 from plant.signals import RejectionReason
 
 
@@ -28,10 +28,12 @@ class TagPlan:
 def decode_tag(payload: bytes, *, plan: TagPlan) -> Contents:
     """What a tag's message says; never raises."""
     document = parse(payload)
-    gathering = Gathering()
     if isinstance(document, MessageFault):
         return Contents((), document)
+    gathering = Gathering()
     if isinstance(document, (bool, int, float, str)):
+        if (reading := _bare(document, plan.found, plan.tag)) is not None:
+            return Contents((reading,), None)
         gathering.add(plan.found, None, [(plan.tag, document)], where="the topic's tag")
         return gathering.contents()
     if not isinstance(document, dict):
@@ -46,6 +48,17 @@ def decode_tag(payload: bytes, *, plan: TagPlan) -> Contents:
         values = [(f"{plan.tag}/{key}", each) for key, each in document.items() if key not in plan.time_path[:1]]
     gathering.add(plan.found, observed_at_us, values, where="the topic's tag")
     return gathering.contents()
+
+
+def _bare(document: object, found: Found, tag: str) -> Reading | None:
+    """The reading of a sound bare value, the usual one; None leaves it to `Gathering`, which explains what is wrong."""
+    position = found.plan.names.get(tag)
+    value = None if position is None else value_of(document, found.plan.fields[position])
+    if value is None or isinstance(value, tuple) or position is None:
+        return None
+    values: list[Value] = [None] * len(found.plan.fields)
+    values[position] = value
+    return Reading(found.machine, found.plan.machine_class, None, tuple(values))
 
 
 def _time(document: dict[str, object], plan: TagPlan) -> int | str | None:

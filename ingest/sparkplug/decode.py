@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from ingest.decode.contents import Contents, Hearing, Reading
-from ingest.decode.values import END_OF_TIME_US, MessageFault, Refusal, Value, short, summary, value_of
+from ingest.decode.contents import Contents, Found, Hearing, Reading
+from ingest.decode.values import END_OF_TIME_US, MAX_TEXT, MessageFault, Refusal, Value, short, summary, value_of
 from ingest.sparkplug.naming import BIRTH_NUMBER, Finder, is_structure, target_of
 from ingest.sparkplug.payload import Payload
 from ingest.sparkplug.session import Death, Device, EdgeNode, EdgeNodes, NodeState, Target
@@ -24,6 +24,7 @@ HEARD: Final = ("NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH")
 """Messages for a host; commands to edge nodes (NCMD, DCMD) and STATE are settled as saying nothing."""
 _NOTHING: Final = Contents((), None)
 _MAX_NAME: Final = 500
+END_OF_TIME_MS: Final = END_OF_TIME_US // 1_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,6 +181,35 @@ def _see_sequence(message: Any, node: EdgeNode) -> None:
         node.rebirths.need(f"the sequence number {message.seq} came again")
 
 
+class _Rows:
+    """Rows by machine and instant; of two values for one signal the later begins another row."""
+
+    def __init__(self) -> None:
+        self._newest: dict[tuple[str, int | None], tuple[Found, list[Value]]] = {}
+        self._more: list[tuple[Found, int | None, list[Value]]] = []
+
+    def of(self, found: Found, at_us: int | None, *, position: int) -> list[Value]:
+        """The row of a machine and an instant in which a position is free; -1: any."""
+        key = (found.machine, at_us)
+        _, row = self._newest.get(key, (found, None))
+        if row is not None and position >= 0 and row[position] is not None:
+            self._more.append((found, at_us, row))
+            row = None
+        if row is None:
+            row = [None] * len(found.plan.fields)
+            self._newest[key] = found, row
+        return row
+
+    def readings(self) -> tuple[Reading, ...]:
+        """All rows."""
+        more = [Reading(found.machine, found.plan.machine_class, at_us, tuple(row)) for found, at_us, row in self._more]
+        newest = [
+            Reading(machine, found.plan.machine_class, at_us, tuple(row), _quality(row))
+            for (machine, at_us), (found, row) in self._newest.items()
+        ]
+        return (*more, *newest)
+
+
 def _readings(
     message: Any,
     *,
@@ -190,14 +220,32 @@ def _readings(
     what: str,
 ) -> Contents:
     """The metrics of a birth or of data as rows: those of one machine and instant become one."""
-    rows: dict[tuple[str, int | None], list[Value]] = {}
-    more: list[tuple[str, str, int | None, list[Value]]] = []
-    classes: dict[str, str] = {}
+    rows = _Rows()
+    last_found: Found | None = None
+    last_ms, last_row = -1, list[Value]()
     refusals: list[Refusal] = []
     unknown: dict[str, None] = {}
     sent_at = _instant(message, "timestamp")
     for metric in message.metrics:
         name = metric.name
+        target = names.get(name) if name and type(name) is str else aliases.get(metric.alias)
+        if target is not None and (quick := target.quick) is not None and target.found is not None:
+            # as most are: a field that is not zero is there, and asking for it costs more than reading it
+            read, limit, factor, offset, states = quick
+            raw, at_ms = read(metric), metric.timestamp
+            value: Value = None
+            if raw and 0 < at_ms < END_OF_TIME_MS and not metric.is_null and not metric.is_transient:
+                if states is None:
+                    value = raw * factor + offset if raw < limit else None
+                elif type(raw) is str and len(raw) <= MAX_TEXT and raw.isascii():
+                    value = states.get(raw, raw)
+            if value is not None and value != math.inf and value != -math.inf:
+                if target.found is not last_found or at_ms != last_ms or last_row[target.position] is not None:
+                    last_row = rows.of(target.found, at_ms * 1_000, position=target.position)
+                    last_found, last_ms = target.found, at_ms
+                nodes.historical += metric.is_historical
+                last_row[target.position] = value
+                continue
         if isinstance(name, bytes):  # as Protocol Buffers give text that is not UTF-8
             refusals.append((RejectionReason.WRONG_TYPE, f"a metric of {what} has a name that is not UTF-8"))
             continue
@@ -217,28 +265,18 @@ def _readings(
             refusals.append((RejectionReason.BAD_TIME, f"{target.name}: {at_us}"))
             continue
         nodes.historical += metric.is_historical
-        value = _value(metric, target)
-        if isinstance(value, tuple):
-            refusals.append(value)
+        found_value = _value(metric, target)
+        if isinstance(found_value, tuple):
+            refusals.append(found_value)
             continue
-        machine = found.machine
-        row = rows.get((machine, at_us))
-        if row is None:
-            row = rows[machine, at_us] = [None] * len(found.plan.fields)
-            classes[machine] = found.plan.machine_class
-        elif row[target.position] is not None and value is not None:
-            more.append((machine, found.plan.machine_class, at_us, row))
-            row = rows[machine, at_us] = [None] * len(found.plan.fields)
-        if value is None:
+        row = rows.of(found, at_us, position=-1 if found_value is None else target.position)
+        last_found = None
+        if found_value is None:
             nodes.nulls += 1
         else:
-            row[target.position] = value
-    readings = [Reading(machine, kind, at_us, tuple(row)) for machine, kind, at_us, row in more]
-    readings += [
-        Reading(machine, classes[machine], at_us, tuple(row), _quality(row)) for (machine, at_us), row in rows.items()
-    ]
+            row[target.position] = found_value
     refusals.sort(key=lambda each: each[0] is not RejectionReason.BEFORE_BIRTH)
-    return Contents(tuple(readings), summary(refusals), tuple(unknown))
+    return Contents(rows.readings(), summary(refusals), tuple(unknown))
 
 
 def _value(metric: Any, target: Target) -> Value | Refusal:

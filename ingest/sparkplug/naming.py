@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from enum import Enum
+from operator import attrgetter
 from typing import NamedTuple
 
 from ingest.decode.contents import Found
-from ingest.decode.values import MessageFault
+from ingest.decode.values import FieldPlan, MessageFault
 from ingest.sparkplug.payload import DataType
-from ingest.sparkplug.session import Target
-from ingest.sparkplug.values import PLAIN
+from ingest.sparkplug.session import Quick, Target
+from ingest.sparkplug.values import PLAIN, QUICK
 
 
 class Passed(Enum):
@@ -57,7 +58,18 @@ def target_of(name: str, datatype: int, *, told: Mapping[str, str], find: Finder
     position = plan.names.get(last if home.by_folder else name)
     if position is None:
         return Target(name, datatype, plain, home.found, -1, None, noted=True)
-    return Target(name, datatype, plain, home.found, position, plan.fields[position])
+    field = plan.fields[position]
+    return Target(name, datatype, plain, home.found, position, field, quick=_quick(datatype, field))
+
+
+def _quick(datatype: int, field: FieldPlan) -> Quick | None:
+    if datatype not in QUICK:
+        return None
+    name, limit = QUICK[datatype]
+    if (name == "string_value") is not field.text:
+        return None
+    states = (field.states or {}) if field.text else None
+    return Quick(attrgetter(name), limit, field.factor, field.offset, states)
 
 
 def table_name(machines: Mapping[str, str], told: Mapping[str, str]) -> str | None:

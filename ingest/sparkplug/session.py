@@ -1,9 +1,9 @@
 """What a host knows of each edge node: born or dead, its aliases, whether its messages come complete and in order."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ingest.decode.contents import Found
 from ingest.decode.values import FieldPlan, Refusal
@@ -33,6 +33,19 @@ class NodeState(StrEnum):
     """It died; its values are the last known ones."""
 
 
+class Quick(NamedTuple):
+    """How a metric of a usual type for its signal is read."""
+
+    read: Callable[[Any], Any]
+    """Gives what stands in the usual field of its type, a number or a text."""
+    limit: float
+    """Only numbers below it stand there as they are."""
+    factor: float
+    offset: float
+    states: Mapping[str, str] | None
+    """Of a text; None: it is a number."""
+
+
 class Target(NamedTuple):
     """Where the values of a metric go."""
 
@@ -49,6 +62,8 @@ class Target(NamedTuple):
     """Why it cannot be kept, where that is a fault."""
     noted: bool = False
     """Whether it is told that no signal takes it."""
+    quick: Quick | None = None
+    """How a metric that is as usual is read; None: by its type."""
 
 
 class Death(NamedTuple):

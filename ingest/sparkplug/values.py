@@ -5,6 +5,7 @@ them) of 32 bits. A float may come in a double's field and an integer in either 
 taken, what does not fit its type is refused alone.
 """
 
+import math
 import struct
 from collections.abc import Mapping
 from typing import Any, Final
@@ -58,6 +59,13 @@ PLAIN: Final[Mapping[int, str]] = {
     DataType.DATETIME: "long_value",
 }
 """Types whose usual field holds the value as it is."""
+
+QUICK: Final[Mapping[int, tuple[str, float]]] = {
+    **{kind: (name, math.inf) for kind, name in PLAIN.items()},
+    **{kind: ("long_value" if bits == 64 else "int_value", 1 << (bits - 1)) for kind, bits in _SIGNED.items()},
+    **{kind: ("long_value" if bits == 64 else "int_value", 1 << bits) for kind, bits in _UNSIGNED.items()},
+}
+"""Usual field of a type, and below which number it holds the value as it is."""
 
 
 def metric_value(metric: Any, datatype: int) -> MetricValue | Refusal:
