@@ -35,7 +35,7 @@ class Account:
     energy: tuple[Fraction, ...]
     """[kWh] (hour,)"""
     waiting: dict[tuple[str, str, int], Fraction]
-    """Holding and backlog by term, product and hour [currency]."""
+    """Holding, backlog and stock levels by term, product and hour [currency]."""
     peak_kw: Fraction
     co2_kg: Fraction
     terms: tuple[tuple[str, Fraction], ...]
@@ -71,6 +71,7 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
         ("scrap", _scrap(facts, units)),
         ("holding", sum((amount for (term, _, _), amount in waiting.items() if term == "holding"), ZERO)),
         ("backlog", sum((amount for (term, _, _), amount in waiting.items() if term == "backlog"), ZERO)),
+        *_levels(facts, waiting),
         ("energy", sum((kwh * price for kwh, price in zip(energy, calendar.prices, strict=True)), ZERO)),
         ("co2", Fraction(tariff.co2_price_per_kg) * emitted),
         ("peak", Fraction(tariff.demand_charge_per_kw) * (peak - Fraction(tariff.peak_so_far_kw))),
@@ -91,6 +92,19 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
         co2_kg=emitted,
         terms=terms,
         late=late,
+    )
+
+
+def _levels(facts: PlanningFacts, waiting: Units) -> tuple[tuple[str, Fraction], ...]:
+    """Cost of stock below its safety level and beyond its room, where any product has such a level."""
+    used = {
+        "safety": any(product.safety_cost_per_unit_h > 0 for product in facts.products),
+        "overflow": any(p.max_stock is not None and p.overflow_cost_per_unit_h > 0 for p in facts.products),
+    }
+    return tuple(
+        (name, sum((amount for (term, _, _), amount in waiting.items() if term == name), ZERO))
+        for name, is_used in used.items()
+        if is_used
     )
 
 
@@ -167,6 +181,12 @@ def _stock_and_shortage(facts: PlanningFacts, units: Units) -> tuple[Units, tupl
                 backlog += short * price * Fraction(order.priority) * factor
             waiting["backlog", product.name, t] = backlog
             waiting["holding", product.name, t] = max(left, ZERO) * Fraction(product.holding_cost_per_unit_h)
+            if product.safety_cost_per_unit_h > 0:
+                missing_units = max(Fraction(product.safety_stock) - left, ZERO)
+                waiting["safety", product.name, t] = missing_units * Fraction(product.safety_cost_per_unit_h)
+            if product.max_stock is not None and product.overflow_cost_per_unit_h > 0:
+                beyond = max(left - Fraction(product.max_stock), ZERO)
+                waiting["overflow", product.name, t] = beyond * Fraction(product.overflow_cost_per_unit_h)
         late.extend(_late(facts, initial, orders, missing))
     return waiting, tuple(sorted(late, key=lambda order: (order.due_at, order.order)))
 

@@ -17,7 +17,16 @@ GRAINS_PER_UNIT = 10**7
 """What a line makes in an hour is stated in these parts of a unit, as a unit may be under way when the hour strikes."""
 DERIVED = ("machine_index", "class_index")
 """Fields of the plant that follow from its lines and classes."""
-LATER: Final[dict[str, dict[str, Any]]] = {"": {"fixed_maintenance": (), "fixed_lots": ()}}
+LATER: Final[dict[str, dict[str, Any]]] = {
+    "": {"fixed_maintenance": (), "fixed_lots": ()},
+    "products": {
+        "safety_stock": 0.0,
+        "safety_cost_per_unit_h": 0.0,
+        "max_stock": None,
+        "overflow_cost_per_unit_h": 0.0,
+    },
+    "risks": {"nearest": None},
+}
 """Fields that came after the first plans, by section of the document, with the value that says nothing."""
 WHOLE_UNITS_FROM_RATE = 20.0
 """Lines that make fewer units an hour are planned in thousandths, as a unit takes a fair part of the hour [unit/h]."""
@@ -113,7 +122,7 @@ def facts_to_json(facts: PlanningFacts) -> bytes:
         found = document[section] if section else document
         for item in [found] if isinstance(found, dict) else found:
             for name, nothing in names.items():
-                if item[name] == nothing:
+                if name in item and item[name] == nothing:
                     del item[name]
     return msgspec.json.encode(document)
 

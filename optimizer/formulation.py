@@ -84,6 +84,8 @@ def formulate(
     shift_holds_runs_and_setups(model, problem)
     product_runs_only_when_set_up(model, problem)
     stock_balances(model, problem)
+    stock_keeps_its_level(model, problem)
+    stock_keeps_its_room(model, problem)
     hour_draws_its_energy(model, problem)
     peak_covers_every_hour(model)
     if "crews|plant" not in left_out:
@@ -322,6 +324,8 @@ def _hours_worth_making(problem: PlanningProblem, m: int, s: int) -> float:
         if demand.product == making.product:
             waits = math.isfinite(demand.backlog_cost_per_unit_h)
             due += float(demand.units.sum() if waits else demand.units[hours[0] :].sum())
+    level = next(product for product in problem.facts.products if product.name == making.product)
+    due += level.safety_stock if level.safety_cost_per_unit_h > 0 else 0.0
     is_whole = making.good_per_h == making.rate_per_h and (due / making.step).is_integer()
     return due / making.good_per_h + (0.0 if is_whole else making.step / making.rate_per_h)
 
@@ -374,6 +378,41 @@ def stock_balances(model: Model, problem: PlanningProblem) -> None:
                 terms[model.stock[product, t - 1]] = -1.0
                 terms.update({model.shortage[d, t - 1]: 1.0 for d in wanted if (d, t - 1) in model.shortage})
             model.constrain(f"stock|{product}|{t}", terms, pulp.LpConstraintEQ, due)
+
+
+def stock_keeps_its_level(model: Model, problem: PlanningProblem) -> None:
+    """Stock, less what is overdue, reaches its safety level, or every unit missing from it costs by the hour."""
+    for index, product in enumerate(problem.facts.products):
+        if product.safety_cost_per_unit_h <= 0 or product.name not in problem.stock:
+            continue
+        for t in range(problem.hours):
+            missing = model.program.add_variable(f"l{index}_{t}", 0)
+            terms = _net_stock(model, problem, product.name, t)
+            terms[missing] = 1.0
+            model.constrain(f"safety|{product.name}|{t}", terms, pulp.LpConstraintGE, product.safety_stock)
+            model.charge("safety", [(missing, product.safety_cost_per_unit_h)])
+
+
+def stock_keeps_its_room(model: Model, problem: PlanningProblem) -> None:
+    """Stock, less what is overdue, fits its room, or every unit beyond it costs by the hour."""
+    for index, product in enumerate(problem.facts.products):
+        if product.max_stock is None or product.overflow_cost_per_unit_h <= 0 or product.name not in problem.stock:
+            continue
+        for t in range(problem.hours):
+            beyond = model.program.add_variable(f"o{index}_{t}", 0)
+            terms = _net_stock(model, problem, product.name, t)
+            terms[beyond] = -1.0
+            model.constrain(f"room|{product.name}|{t}", terms, pulp.LpConstraintLE, product.max_stock)
+            model.charge("overflow", [(beyond, product.overflow_cost_per_unit_h)])
+
+
+def _net_stock(model: Model, problem: PlanningProblem, product: str, t: int) -> Terms:
+    """Stock less shortage at the end of an hour."""
+    terms: Terms = {model.stock[product, t]: 1.0}
+    for d, demand in enumerate(problem.demands):
+        if demand.product == product and (d, t) in model.shortage:
+            terms[model.shortage[d, t]] = -1.0
+    return terms
 
 
 def hour_draws_its_energy(model: Model, problem: PlanningProblem) -> None:

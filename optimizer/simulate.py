@@ -271,6 +271,7 @@ def _orders(
     """Holding and backlog by path, each order's chance to be in time, and the units late by path."""
     paths = next(iter(good.values())).shape[0]
     holding, backlog, late = np.zeros(paths), np.zeros(paths), np.zeros(paths)
+    levels = {"safety": np.zeros(paths), "overflow": np.zeros(paths)}
     factor = np.ones(problem.hours)
     factor[-1] = facts.policy.final_backlog_factor
     in_time: dict[str, float] = {}
@@ -285,7 +286,11 @@ def _orders(
             late += short[:, 0]
             in_time[order.number] = float((short[:, 0] < IN_TIME_UNITS).mean())
         holding += np.maximum(left, 0.0).sum(axis=1) * product.holding_cost_per_unit_h
-    return {"holding": holding, "backlog": backlog}, in_time, late
+        below = np.maximum(product.safety_stock - left, 0.0).sum(axis=1)
+        levels["safety"] += below * product.safety_cost_per_unit_h
+        room = np.inf if product.max_stock is None else product.max_stock
+        levels["overflow"] += np.maximum(left - room, 0.0).sum(axis=1) * product.overflow_cost_per_unit_h
+    return {"holding": holding, "backlog": backlog, **levels}, in_time, late
 
 
 def difference(course: Course, other: Course) -> Spread:

@@ -82,7 +82,13 @@ def _production_faults(facts: PlanningFacts) -> Iterator[Fault]:
     yield from _unique("products", (product.name for product in facts.products))
     for index, product in enumerate(facts.products):
         costs = ("holding_cost_per_unit_h", "backlog_cost_per_unit_h", "scrap_cost")
-        yield from _numbers(f"products[{index}]", product, costs)
+        levels = ("safety_stock", "safety_cost_per_unit_h", "overflow_cost_per_unit_h")
+        yield from _numbers(f"products[{index}]", product, (*costs, *levels))
+        if product.max_stock is not None:
+            yield from _numbers(f"products[{index}]", product, ("max_stock",))
+            if product.max_stock < product.safety_stock:
+                found = (product.safety_stock, product.max_stock)
+                yield _fault(f"products[{index}].max_stock", found, "it must be at least `safety_stock`.")
     yield from _unique("capabilities", (f"{c.line} makes {c.product}" for c in facts.capabilities))
     for index, capability in enumerate(facts.capabilities):
         where = f"capabilities[{index}]"

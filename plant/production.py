@@ -18,6 +18,14 @@ class Product:
     """Soft penalty for a unit past its due date [currency/(unit h)]."""
     scrap_cost: float
     """Material lost with a scrapped unit [currency/unit]."""
+    safety_stock: float = 0.0
+    """Stock, less what is overdue, should not fall below this [unit]."""
+    safety_cost_per_unit_h: float = 0.0
+    """Of a unit missing from it [currency/(unit h)]."""
+    max_stock: float | None = None
+    """What the store has room for [unit]; None: enough."""
+    overflow_cost_per_unit_h: float = 0.0
+    """Of a unit kept beyond it, elsewhere [currency/(unit h)]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

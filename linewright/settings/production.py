@@ -60,6 +60,16 @@ class ProductPart(Part):
         default=0.0, ge=0, description="Of a unit past its due date [currency/(unit h)]."
     )
     scrap_cost: float = Field(default=0.0, ge=0, description="Material lost with a scrapped unit [currency/unit].")
+    safety_stock: float = Field(
+        default=0.0, ge=0, description="Stock, less what is overdue, should not fall below this [unit]."
+    )
+    safety_cost_per_unit_h: float = Field(
+        default=0.0, ge=0, description="Of a unit missing from it [currency/(unit h)]."
+    )
+    max_stock: float | None = Field(default=None, ge=0, description="Room of the store [unit]; none: enough.")
+    overflow_cost_per_unit_h: float = Field(
+        default=0.0, ge=0, description="Of a unit kept beyond it, elsewhere [currency/(unit h)]."
+    )
 
     def word(self) -> Product:
         """The product as the rooms know it."""
