@@ -182,8 +182,8 @@ def facts_of(document: Document, **policy: float) -> PlanningFacts:
         stock=tuple(Stock(product=f"p{p:02}", quantity=float(document["initial_stock_units"][p])) for p in products),
         calendar=Calendar(
             shifts=tuple(
-                Shift(name=name, start_hour=hour, hours=document["shift_hours"])
-                for name, hour in (("night", 0), ("early", 8), ("late", 16))
+                Shift(name=f"from {hour:02}", start_hour=hour, hours=document["shift_hours"])
+                for hour in range(0, 24, document["shift_hours"])
             )
         ),
         tariff=Tariff(
@@ -228,11 +228,9 @@ def problem_of(document: Document, **policy: float) -> PlanningProblem:
     return replace(problem, machines=machines)
 
 
-def with_hourly_setups(problem: PlanningProblem) -> PlanningProblem:
+def with_hourly_setups(document: Document) -> Document:
     """The plant with a setup in every hour in which a product runs: its shifts are an hour long."""
-    names = tuple(f"hour {t}" for t in range(problem.hours))
-    slots = replace(problem.slots, shift=tuple(range(problem.hours)), shift_names=names)
-    return replace(problem, slots=slots)
+    return {**document, "shift_hours": 1}
 
 
 def _capability(document: Document, line: int, product: int) -> Capability:

@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from optimizer.problem import PlanningFacts
@@ -9,6 +10,7 @@ from plant.assets import Line, Machine, MachineClass, Plant
 from plant.production import (
     Calendar,
     Capability,
+    Closure,
     Order,
     PlanningPolicy,
     Product,
@@ -295,4 +297,26 @@ def tiny_facts(
             risk(m.name, scale_h=chance.uniform(8, 60), shape=2.0, age_h=chance.uniform(5, 30)) for m in plant.machines
         ),
         start=START,
+    )
+
+
+def every_rule_facts(seed: int) -> PlanningFacts:
+    """A tiny random plant with every rule on: shifts, a closure, crews, chance, emissions, peak, priorities."""
+    chance = random.Random(seed)
+    facts = tiny_facts(seed, machines=2, horizon_h=6, crews=1, max_failure_probability=chance.uniform(0.5, 0.95))
+    change = chance.randrange(7, 10)
+    shifts = (
+        Shift(name="a", start_hour=6, hours=change - 6),
+        Shift(name="b", start_hour=change, hours=chance.randrange(11, 13) - change),
+    )
+    begin = START + timedelta(minutes=chance.randrange(0, 270))
+    closed = Closure(line="A0", start=begin, end=begin + timedelta(minutes=chance.randrange(20, 90)), reason="audit")
+    return replace(
+        facts,
+        calendar=replace(facts.calendar, shifts=shifts, closures=(closed,)),
+        tariff=tariff(
+            demand_charge_per_kw=chance.uniform(0.5, 10.0),
+            peak_so_far_kw=chance.uniform(0.0, 20.0),
+            co2_cap_kg=chance.uniform(6.0, 30.0),
+        ),
     )

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from optimizer_plants import START, tariff, tiny_facts
+from optimizer_plants import START, every_rule_facts, tariff, tiny_facts
 from scipy.optimize import linprog
 
 from optimizer import exact
@@ -173,3 +173,17 @@ def test_some_case_maintains_a_machine() -> None:
     """The enumeration would prove little if no case had maintenance worth its cost."""
     plans = [solve(build_problem(facts), number="P", created_at=START, reason="test") for _, facts in _cases()]
     assert sum(1 for plan in plans if plan.maintenance) >= 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_solve_equals_enumeration_with_every_rule_switched_on(seed: int) -> None:
+    """Fifty of these: `python tests/benchmarks/plan_bruteforce.py`."""
+    facts = every_rule_facts(seed)
+    expected = least_cost(facts)
+    plan = solve(build_problem(facts), number="P-1", created_at=START, reason="test")
+    if expected == float("inf"):
+        assert plan.status is SolveStatus.INFEASIBLE
+        return
+    assert plan.certificate is not None, plan.headline
+    assert plan.certificate.checked
+    assert plan.certificate.solver_objective == pytest.approx(expected, rel=1e-9)

@@ -1,0 +1,48 @@
+"""Command: the planner against plain enumeration on tiny random plants with every rule switched on.
+
+Usage: python tests/benchmarks/plan_bruteforce.py [PLANTS]; exit code 1 where one differs by more than 1e-9.
+"""
+
+import math
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "optimizer"))
+
+from optimizer_plants import START, every_rule_facts
+from test_optimizer_bruteforce import least_cost
+
+from optimizer.problem import build_problem
+from optimizer.solve import solve
+from plant.plans import SolveStatus
+
+TOLERANCE = 1e-9
+"""Of the optimum."""
+
+
+def difference(seed: int) -> float:
+    """How far plan and enumeration are apart, as a part of the optimum; 0 where both say that there is no plan."""
+    facts = every_rule_facts(seed)
+    expected = least_cost(facts)
+    plan = solve(build_problem(facts), number="P", created_at=START, reason="benchmark")
+    if math.isinf(expected):
+        return 0.0 if plan.status is SolveStatus.INFEASIBLE else math.inf
+    certificate = plan.certificate
+    if certificate is None or not certificate.checked:
+        return math.inf
+    return abs(certificate.solver_objective - expected) / max(abs(expected), 1.0)
+
+
+def main(plants: int) -> int:
+    """Compares every plant; gives the exit code."""
+    apart = {seed: difference(seed) for seed in range(plants)}
+    worst = max(apart, key=lambda seed: apart[seed])
+    wrong = [seed for seed, far in apart.items() if not far <= TOLERANCE]
+    sys.stdout.write(f"{plants - len(wrong)} of {plants} equal to 1e-9; worst: seed {worst}, {apart[worst]:.1e}\n")
+    for seed in wrong:
+        sys.stdout.write(f"seed {seed} differs by {apart[seed]:.2e}\n")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 50))
