@@ -64,6 +64,8 @@ bench-risk: $(VENV)/.dev
 
 bench-plan: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/plan_plants.py
+	$(BIN)/python tests/benchmarks/plan_lotsizing.py
+	$(BIN)/python tests/benchmarks/plan_bruteforce.py
 
 bench-store: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/store_cost.py
