@@ -210,8 +210,9 @@ def together(tables: Sequence[Any]) -> Any:
     A signal that is text in some and a number in others, since the plant's description changed, becomes text: that
     loses nothing, and reading turns it into what it is today.
     """
-    texts = {part.name for table in tables for part in table.schema if pa.types.is_dictionary(part.type)}
-    tables = [_with_texts(table, texts) for table in tables]
+    if not all(table.schema.equals(tables[0].schema) for table in tables[1:]):
+        texts = {part.name for table in tables for part in table.schema if pa.types.is_dictionary(part.type)}
+        tables = [_with_texts(table, texts) for table in tables]
     table = pa.concat_tables(tables, promote_options="default")
     return table.unify_dictionaries().combine_chunks()
 
