@@ -64,7 +64,7 @@ def spreading(site: Site) -> Iterator[Spread]:
     client = _connected(site.cluster)
     try:
         looked_at(client, site)
-        yield partial(_by_workers, client, site.cluster)
+        yield partial(by_workers, client, site.cluster)
     finally:
         client.close()
 
@@ -153,9 +153,10 @@ def _by_threads(pool: ThreadPoolExecutor, work: Callable[[Item], Made], items: I
         yield waiting.popleft().result()
 
 
-def _by_workers(
+def by_workers(
     client: Any, settings: ClusterSettings, work: Callable[[Item], Made], items: Iterable[Item], /
 ) -> Iterator[Made]:
+    """A `Spread` over the workers of a client."""
     waiting: deque[Any] = deque()
     for item in items:
         waiting.append(client.submit(work, item, pure=False))

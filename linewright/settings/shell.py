@@ -99,7 +99,7 @@ class WebhookSettings(Part):
 
 
 class ClusterSettings(Part):
-    """Where long work is done: training on months, features, imports."""
+    """Where long work is done: training on months, and features."""
 
     scheduler: str | None = Field(
         default=None,

@@ -28,7 +28,7 @@ from analytics.feature_table import feature_table
 from analytics.lives import Life
 from analytics.model_settings import ModelSettings
 from analytics.normalise import fit_normaliser
-from linewright.cluster import _by_workers
+from linewright.cluster import by_workers
 from linewright.settings.shell import ClusterSettings
 from plant.clock import PlantClock, instant
 from store.embedded.partitions import divided, joined, load
@@ -122,7 +122,7 @@ def timed(
 ) -> tuple[Run, list[Any]]:
     """One run, and what came of it."""
     before, own, began = client.run(time.process_time), time.process_time(), time.perf_counter()
-    found = list(_by_workers(client, settings, work, items))
+    found = list(by_workers(client, settings, work, items))
     took, mine, after = time.perf_counter() - began, time.process_time() - own, client.run(time.process_time)
     busiest = max(after[worker] - before[worker] for worker in after)
     return Run(wall_s=took, busiest_s=busiest, client_s=mine), found
