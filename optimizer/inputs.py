@@ -50,12 +50,12 @@ def _changes(before: PlanningFacts, now: PlanningFacts) -> Iterator[InputChange]
     yield from _risks(before, now)
     yield from _orders(before, now)
     yield from _stock(before, now)
-    for name, found in _fields(before.tariff, now.tariff):
+    for name, found in _fields(before.tariff, now.tariff, timezone=now.plant.timezone):
         yield InputChange(kind="tariff", entity=name, product="", sentence=f"Tariff: {found}.")
     yield from _closures(before, now)
     if before.calendar.shifts != now.calendar.shifts:
         yield InputChange(kind="shift", entity="", product="", sentence="The plant's shifts changed.")
-    for name, found in _fields(before.policy, now.policy):
+    for name, found in _fields(before.policy, now.policy, timezone=now.plant.timezone):
         yield InputChange(kind="limit", entity=name, product="", sentence=f"Planning: {found}.")
     yield from _capabilities(before, now)
     for kind, known, new in (("line", before.plant.lines, now.plant.lines), ("product", before.products, now.products)):
@@ -89,7 +89,7 @@ def _orders(before: PlanningFacts, now: PlanningFacts) -> Iterator[InputChange]:
         elif number not in new:
             said = f"is gone: {order.quantity:g} {order.product}"
         elif old[number] != order:
-            said = "; ".join(found for _, found in _fields(old[number], order))
+            said = "; ".join(found for _, found in _fields(old[number], order, timezone=now.plant.timezone))
         else:
             continue
         yield InputChange(kind="order", entity=number, product=order.product, sentence=f"Order {number} {said}.")
@@ -127,7 +127,7 @@ def _capabilities(before: PlanningFacts, now: PlanningFacts) -> Iterator[InputCh
         if was is None or has is None:
             said = "can be made there now" if was is None else "can no longer be made there"
         else:
-            said = "; ".join(found for _, found in _fields(was, has))
+            said = "; ".join(found for _, found in _fields(was, has, timezone=now.plant.timezone))
         yield InputChange(kind="line", entity=line, product=product, sentence=f"{product} on {line}: {said}.")
 
 
@@ -139,21 +139,23 @@ def _ongoing(before: PlanningFacts, now: PlanningFacts) -> Iterator[InputChange]
             yield InputChange(kind="machine", entity=job.machine, product="", sentence=sentence)
 
 
-def _fields(old: Any, new: Any) -> Iterable[tuple[str, str]]:
+def _fields(old: Any, new: Any, *, timezone: str) -> Iterable[tuple[str, str]]:
     """Fields of two like records that differ, each with what it was and is."""
     for field in fields(old):
         was, has = getattr(old, field.name), getattr(new, field.name)
         if was != has:
             words = field.name.replace("_", " ")
-            said = "changed" if isinstance(has, tuple) else f"{_shown(has)} instead of {_shown(was)}"
+            said = (
+                "changed" if isinstance(has, tuple) else f"{_shown(has, timezone)} instead of {_shown(was, timezone)}"
+            )
             yield field.name, f"{words} {said}"
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, timezone: str) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, datetime):
-        return f"{value:%a %d %b %H:%M %Z}"
+        return f"{value.astimezone(ZoneInfo(timezone)):%a %d %b %H:%M}"
     return str(value)
 
 

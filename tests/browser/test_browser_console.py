@@ -156,7 +156,7 @@ def test_plant_page_shows_each_machine_with_state_oee_power_and_risk(visit: Visi
     expect(page.get_by_role("article", name="Oven 3")).to_contain_text("Fault")
     expect(page.locator(".banner")).to_contain_text(seed.HEADLINE)
     expect(page.locator(".live")).to_contain_text("live,")
-    expect(page.locator(".clock")).to_have_text("Mon 23 Nov 10:30")
+    expect(page.locator(".clock")).to_have_text("Mon 23 Nov 10:30 CET")
     expect(page.get_by_role("region", name="Totals")).to_contain_text("2 not acknowledged")
     visit.keep("plant")
     page.get_by_role("link", name="See the evidence").click()

@@ -35,9 +35,10 @@ def build_course(console: Console, course: Course | None) -> None:
 def build_files(plan: Plan) -> None:
     """Links to the plan as files."""
     with box("note", tag="p"):
+        Text("span", "As a file: ")
         for name, text in (("csv", "CSV"), ("ical", "iCalendar"), ("gantt", "Gantt chart")):
             link(text, f"/api/plan/{plan.number}/{name}")
-            Text("span", " ")
+            Text("span", " \u00a0 ")
 
 
 def _amounts(planned: float, made: float, whole: float) -> None:

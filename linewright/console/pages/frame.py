@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import quote, unquote
+from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from nicegui import ui
@@ -128,7 +129,9 @@ def _header(console: Console, active: str, dark: bool) -> Callable[[], None]:
         text, tone = freshness(console)
         age_text.set_text(text)
         tone_of(live, tone, css="live")
-        clock_text.set_text(moment(clock.now(), timezone=plant.timezone))
+        now = clock.now()
+        zone = f"{now.astimezone(ZoneInfo(plant.timezone)):%Z}"
+        clock_text.set_text(f"{moment(now, timezone=plant.timezone)} {zone}")
         alerts = len(console.feed.snapshot.open_alerts())
         counts[1].set_text(str(alerts) if alerts else "")
 

@@ -29,8 +29,10 @@ def build_late(console: Console, plan: Plan) -> Callable[[], None]:
                 with box(tag="tr"):
                     Text("td", late.order)
                     Text("td", console.products.get(late.product, late.product))
-                    Text("td", moment(late.due_at, timezone=plant.timezone))
-                    Text("td", f"▲ {number(late.units_late, digits=0)} units", "num")
+                    Text("td", moment(late.due_at, timezone=plant.timezone), "when")
+                    Text(
+                        "td", f"▲ {number(late.units_late, digits=0) if late.units_late >= 0.5 else '<1'} units", "num"
+                    )
                     ready = moment(late.expected_at, timezone=plant.timezone) if late.expected_at else "after this plan"
                     Text("td", ready)
                     with box(tag="td"):

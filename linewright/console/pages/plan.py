@@ -164,7 +164,8 @@ def _head(console: Console, person: Visitor, plan: Plan) -> None:
 
 def _figures(plan: Plan, *, currency: str) -> None:
     with box("plan-figures"):
-        _big("Saves", money(plan.saving, currency=currency), "against doing without this maintenance")
+        weighed = "against doing without this maintenance" if plan.saving is not None else "no maintenance to weigh"
+        _big("Saves", money(plan.saving, currency=currency), weighed)
         title, detail = ("Earns", "sales minus all costs") if plan.cost < 0 else ("Costs", "all terms together")
         _big(title, money(abs(plan.cost), currency=currency), detail)
         _big("Peak power", f"{number(plan.peak_kw, digits=0)} kW", "highest hourly mean")

@@ -26,6 +26,8 @@ from linewright.console.views.edge_node_view import EdgeNodeRow, edge_node_rows
 from linewright.console.views.plant_view import LineCard, MachineTile, PlantView, Total, plant_view
 from linewright.console.words import Mark, Tone
 
+OEE_HINT = "Overall equipment effectiveness: availability × effectiveness × quality"
+RISK_HINT = "Chance of failing soon; the machine's page has the hours and the evidence"
 NOTHING_YET = Mark(word="No data", tone=Tone.MUTED)
 
 
@@ -183,14 +185,15 @@ def _tile(machine: MachineTile) -> _Tile:
             since = Text("span", "", "since")
         with box("tile-oee"):
             with box("oee"):
-                Text("span", "OEE", "oee-name")
+                oee = Text("span", "OEE", "oee-name")
+                attribute(oee, "title", OEE_HINT)
                 oee = Text("span", "–", "oee-value")
             with box("factors"):
                 bars = [_factor(factor.name) for factor in machine.factors]
         with box("tile-facts", tag="dl"):
             product, power, scrap = (_fact(name) for name in ("Product", "Power", "Scrap"))
         with box("tile-risk") as risk_row:
-            Text("span", "Risk", "risk-name")
+            attribute(Text("span", "Risk", "risk-name"), "title", RISK_HINT)
             with box("bar", tag="span"):
                 risk_bar = box("bar-fill", tag="span")
             risk = Text("span", "–", "risk-value")
