@@ -41,7 +41,7 @@ from linewright.console.views.whatif_view import (
 )
 from plant.errors import Unavailable
 
-COLUMNS = ("Scenario", "Costs", "More", "Proved between", "Late orders", "kWh", "Peak kW", "CO₂ kg", "Maintained")
+COLUMNS = ("Scenario", "Costs", "More", "Proved between", "Late (units)", "kWh", "Peak kW", "CO₂ kg", "Maintained")
 MOST_CHANGES = 8
 
 

@@ -234,7 +234,7 @@ def outcome_rows(outcomes: Sequence[Mapping[str, Any]], *, machines: Mapping[str
         more = "" if place == 0 or each["more"] is None else _signed(each["more"])
         known = place > 0 and each["least"] is not None and each["most"] is not None
         proved = f"{_signed(each['least'])} to {_signed(each['most'])}" if known else ""
-        late = f"{len(each['late'])} ({number(each['late_units'], digits=0)} units)" if each["late"] else "none"
+        late = f"{len(each['late'])} ({number(each['late_units'], digits=0)})" if each["late"] else "none"
         rows.append(
             (
                 each["name"],
