@@ -144,7 +144,8 @@ def test_two_brokers_feed_one_store_and_one_away_holds_up_no_other(mosquitto, se
         publish(site, second.port, range(1_400, 1_800), field="kw")
         wait_for(lambda: stored(writer) == {"main": 800, "east": 800})
         lines = writer.ledger()
-    assert sum(line.duplicate + line.quarantined for line in lines) == 0
+    # a broker that stops between commit and acknowledgement sends again: duplicates are right there, doubles are not
+    assert sum(line.quarantined for line in lines) == 0
     assert all(line.missing == line.samples_missing == line.in_flight == 0 for line in lines)
 
 
