@@ -42,10 +42,10 @@ def score_dataset(dataset: Dataset, *, heads: Heads, horizons: Sequence[float], 
     """A row per reading: what each head says, and whether there was enough to speak.
 
     Columns: `machine`, the time as it was written; of the hazard `failure_within_<horizon>` [0..1], `remaining_p5`,
-    `_p10`, `_p50`, `_p90`, `_p95` [life units]; of the normality `anomaly_p` (0..1], how often normal operation looks at least this
-    unusual; of the labels `label_probability` [0..1]; `enough_data` (0 or 1: fewer readings since the renewal than
-    needed). When split, `contribution:<signal>:<scale>` [log units of the hazard within the middle horizon] and
-    `anomaly:<signal>` [share of the distance from normal], which add up.
+    `_p10`, `_p50`, `_p90`, `_p95` [life units]; of the normality `anomaly_p` (0..1], how often normal operation looks
+    at least this unusual; of the labels `label_probability` [0..1]; `enough_data` (0 or 1: fewer readings since the
+    renewal than needed). When split, `contribution:<signal>:<scale>` [log units of the hazard within the middle
+    horizon] and `anomaly:<signal>` [share of the distance from normal], which add up.
 
     Raises:
         ConfigError: The folder lacks signals that the model learned, or has no times where it needs them.
