@@ -6,6 +6,7 @@ The pages never wait: they show what is under way, let people cancel it, and sho
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -23,6 +24,8 @@ from linewright.console.views.question_view import Kind, condensed
 from linewright.settings.site import Site
 from plant.errors import Unavailable
 from store.records import Records
+
+log = logging.getLogger(__name__)
 
 MOST_KEPT: Final = 20
 """Answers kept of one plan; the oldest go first."""
@@ -168,8 +171,12 @@ class Desk:
         except asyncio.CancelledError:
             job.state, job.sentence, job.ended_s = State.CANCELLED, "Cancelled.", time.monotonic()
             raise
-        except (Unavailable, ValueError, OSError) as trouble:
+        except Unavailable as trouble:
             job.state, job.sentence, job.ended_s = State.FAILED, str(trouble), time.monotonic()
+        except Exception as fault:  # whatever it was, the page must not wait for ever
+            log.error("question_failed", exc_info=fault)
+            job.state, job.ended_s = State.FAILED, time.monotonic()
+            job.sentence = "The answer could not be read; the cause is in the log of the serve role. Please ask again."
 
     async def _keep(self, job: Job, result: Any) -> None:
         asked = job.question

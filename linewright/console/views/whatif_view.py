@@ -278,6 +278,8 @@ def _said(fault: Fault) -> str:
         return f"Please give a {'whole ' if 'integer' in fault.expected else ''}number such as 8; found {fault.found}."
     if fault.expected.startswith(("Field required", "String should have at least 1")):
         return "Please fill this in."
+    if fault.expected.startswith("Extra inputs"):
+        return f"There is no such field; found {fault.found}."
     return f"{fault.expected.replace('Input should', 'This should')} Found {fault.found}."
 
 
@@ -289,6 +291,8 @@ def _objection(where: str, sentence: str) -> Objection:
     (1, 'hours')
     """
     found = re.search(r"scenario\[(\d+)\](.*)$", where)
+    if found is None and where.endswith(": scenario"):
+        return Objection(scenario=None, field="", sentence="Please write at least one [[scenario]] table.")
     if found is None:
         return Objection(scenario=None, field="name" if where.endswith(": name") else "", sentence=sentence)
     if found[2] == ".name":
