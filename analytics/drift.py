@@ -28,8 +28,8 @@ RECENT: Final = 12
 """Readings that say how a signal is now [row]."""
 HELD: Final = 3
 """Readings that a jump must last [row]."""
-STUCK_FACTOR: Final = 3
-"""A value that stood still so many times longer than ever among the first readings is stuck [ratio]."""
+LIVELY: Final = 0.5
+"""Share of the first readings that differ from the one before, below which standing still says nothing [0..1]."""
 FAR_SIGMA: Final = 3.0
 """Beyond it a signal is not as it was."""
 JUMP_SIGMA: Final = 8.0
@@ -157,10 +157,10 @@ def _sensor_fault(
     values = life.values[:, life.signals.index(signal.name)]
     name, unit = plain_name(signal.name, machine_class=machine_class)
     run = _still(values)
-    usual = _longest_still(values[:baseline_rows])
+    lively = _changing(values[:baseline_rows]) >= LIVELY
     others = np.delete(move.deviation[-RECENT:], column, axis=1)
     moving = bool((np.nan_to_num(np.ptp(others, axis=0)) > 0).any())
-    if signal.role in (SignalRole.CONDITION, SignalRole.POWER) and moving and run >= max(RECENT, STUCK_FACTOR * usual):
+    if signal.role in (SignalRole.CONDITION, SignalRole.POWER) and moving and lively and run >= RECENT:
         since = instant(int(life.observed_at_us[len(life) - run]))
         text = (
             f"{name} has stood still at {values[-1]:.4g}{unit} for {run} readings while others move: look at its sensor"
@@ -301,10 +301,10 @@ def _still(values: NDArray[np.float64]) -> int:
     return len(seen) - (int(changed[-1]) + 1 if len(changed) else 0)
 
 
-def _longest_still(values: NDArray[np.float64]) -> int:
+def _changing(values: NDArray[np.float64]) -> float:
+    """Share of readings that differ from the one before [0..1]."""
     seen = values[np.isfinite(values)]
-    bounds = np.concatenate([[0], np.flatnonzero(np.diff(seen) != 0) + 1, [len(seen)]])
-    return int(np.diff(bounds).max()) if len(seen) else 0
+    return float((np.diff(seen) != 0).mean()) if len(seen) > 1 else 0.0
 
 
 def _run_begin(flags: NDArray[np.bool_]) -> int:
