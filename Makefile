@@ -58,9 +58,9 @@ imports: $(VENV)/.dev
 check: lint types imports test
 
 bench-risk: $(VENV)/.dev
-	$(BIN)/python tests/benchmarks/risk_cmapss.py --out docs/benchmarks/risk-cmapss.md
-	$(BIN)/python tests/benchmarks/risk_deciding.py --out docs/benchmarks/risk-deciding.md
-	$(BIN)/python tests/benchmarks/risk_protocols.py --out docs/benchmarks/risk.md
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/risk_cmapss.py --out docs/benchmarks/risk-cmapss.md
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/risk_deciding.py --out docs/benchmarks/risk-deciding.md
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/risk_protocols.py --out docs/benchmarks/risk.md
 
 bench-plan: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/plan_plants.py
