@@ -14,6 +14,8 @@ from plant.errors import DataError, Fault
 MAX_HORIZON_H = 24 * 31
 """Longer plans are refused: the hourly grain would not be solved in time [h]."""
 _TOLERANCE = 1e-9
+MOST = 1e300
+"""No number is larger; whole ones could be, beyond what is calculated with."""
 
 
 def validate(facts: PlanningFacts) -> None:
@@ -47,7 +49,7 @@ def _numbers(
     """Fields that are not finite numbers of at least `least` (or above it)."""
     for name in fields:
         value = getattr(thing, name)
-        if not math.isfinite(value) or value < least or (above and value <= least):
+        if not abs(value) <= MOST or value < least or (above and value <= least):
             bound = f"above {least:g}" if above else f"of at least {least:g}"
             yield _fault(f"{where}.{name}", value, f"it must be a finite number {bound}.")
 
@@ -67,6 +69,8 @@ def _plant_faults(facts: PlanningFacts) -> Iterator[Fault]:
     yield from _unique("plant.lines", (line.name for line in plant.lines))
     yield from _unique("plant.machines", (machine.name for machine in plant.machines))
     for machine in plant.machines:
+        if machine.line not in {line.name for line in plant.lines}:
+            yield _fault(f"machine {machine.name}: line", machine.line, "it must name a line of the plant.")
         if machine.machine_class not in plant.class_index:
             yield _fault(f"machine {machine.name}: class", machine.machine_class, "it must name a machine class.")
     for index, machine_class in enumerate(plant.classes):
@@ -196,7 +200,7 @@ def _fixed_faults(facts: PlanningFacts) -> Iterator[Fault]:
     yield from _unique("fixed_maintenance", (each.machine for each in facts.fixed_maintenance))
     for each in facts.fixed_maintenance:
         where = f"fixed_maintenance of {each.machine}"
-        if each.machine not in machines:
+        if each.machine not in machines or machines[each.machine].machine_class not in facts.plant.class_index:
             yield _fault("fixed_maintenance: machine", each.machine, "it must name a machine of the plant.")
             continue
         length_h = math.ceil(facts.class_of(machines[each.machine]).maintenance_h)
