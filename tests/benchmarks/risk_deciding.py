@@ -236,12 +236,12 @@ Command: `python tests/benchmarks/risk_deciding.py --folds {folds} --out docs/be
 Machine: {platform.machine()}, {platform.system()}, Python {platform.python_version()}, 2 shared cores, 1 torch thread.
 
 FD001 and FD003 training engines (200), {folds} of {FOLDS} folds by engine in each fleet held out in turn, {CUTS} random
-truncations of every
-held-out engine, at least {FIRST_CUT} rows in. The trees (scikit-learn's histogram boosting, 200 trees, not tuned) see
-the same inputs. RMSE at the truncations, remaining life capped at {CAP:g}; average precision of "fails within
-{HORIZON:g} cycles" over the rows before the truncations; differences are network minus trees, with 95 % intervals from
-{BOOTSTRAPS} bootstraps by engine. Coverage and mean width [cycle] of 90 % intervals at the truncations, capped at
-{CAP:g}; the trees' are split conformal on a fifth of their training engines. CPU seconds of both and their questions.
+truncations of every held-out engine, at least {FIRST_CUT} rows in. The trees (scikit-learn's histogram boosting, 200
+trees, not tuned) see the same inputs. RMSE at the truncations, remaining life capped at {CAP:g}; average precision of
+"fails within {HORIZON:g} cycles" over the rows before the truncations; differences are network minus trees, with 95 %
+intervals from {BOOTSTRAPS} bootstraps by engine. Coverage and mean width [cycle] of 90 % intervals at the truncations,
+capped at {CAP:g}; the trees' are split conformal on a fifth of their training engines. CPU seconds of both and of their
+questions.
 
 {chr(10).join(table)}
 """
