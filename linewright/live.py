@@ -1,8 +1,9 @@
 """Step 3 of the way of a reading as it goes on: the running life of every machine, at the cost of its new readings.
 
 After a restart, with a new model, at a renewal or a corrected event, a machine's life is read whole; from then on only
-the newest steps are. The last hour is read again each time, so that what comes late changes the risk at once; what
-comes later than that is found when the whole life is read again, a few machines at a time.
+the newest steps are. The last hour is read again each time, and a silent machine from its last reading on, so that what
+comes late or after an outage changes the risk at once; what comes later than that, behind readings that were taken, is
+found when the whole life is read again, a few machines at a time.
 """
 
 from collections.abc import Sequence
@@ -11,11 +12,14 @@ from datetime import datetime, timedelta
 from typing import Final
 from zlib import crc32
 
+import numpy as np
+
 from analytics.lives import RENEWING, Life, Renewal
 from analytics.streaming import Memory, Stream, start
 from linewright.pipeline import look_back
 from plant.assets import MachineClass, SignalRole
 from plant.clock import instant, microseconds
+from plant.signals import Window
 from store.contract import ReadingStore
 
 UNSETTLED: Final = timedelta(hours=1)
@@ -23,7 +27,9 @@ UNSETTLED: Final = timedelta(hours=1)
 REREAD: Final = timedelta(hours=6)
 """Each machine's whole life is read again after so long: what came later than `UNSETTLED` is then seen."""
 FARTHEST: Final = timedelta(days=2)
-"""After a longer pause all is read whole."""
+"""After a longer pause between looks all is read whole."""
+SILENT: Final = timedelta(hours=3)
+"""Machines that were last heard before are read apart, so that they make the others' reading no longer."""
 
 
 @dataclass(slots=True)
@@ -32,6 +38,7 @@ class _Tracked:
     events: tuple[Renewal, ...]
     model: str
     read_whole_at: datetime
+    looked_at: datetime
 
 
 @dataclass(slots=True)
@@ -76,18 +83,22 @@ class LiveLives:
             stream = start(machine, machine_class=machine_class, renewals=mine[machine], memory=memory)
             spread = timedelta(seconds=_share_of(machine) * REREAD.total_seconds())
             first = machine not in self.tracked  # so that not all are read again at once
-            self.tracked[machine] = _Tracked(stream, mine[machine], model, now - spread if first else now)
+            self.tracked[machine] = _Tracked(stream, mine[machine], model, now - spread if first else now, now)
         going_on = [machine for machine in machines if machine not in windows]
-        if going_on:
-            since = min(self._since(machine) for machine in going_on)
-            step = machine_class.assess_step if machine_class.signal(SignalRole.STATE) else None
-            windows |= store.read(going_on, start=since, end=now, step=step)
-        until = microseconds(now - UNSETTLED - machine_class.assess_step)
+        step = machine_class.assess_step if machine_class.signal(SignalRole.STATE) else None
+        silent = [machine for machine in going_on if self._since(machine) < now - SILENT]
+        for group in (silent, [machine for machine in going_on if machine not in set(silent)]):
+            if group:
+                windows |= store.read(group, start=min(map(self._since, group)), end=now, step=step)
+        settled = microseconds(now - UNSETTLED - machine_class.assess_step)
         lives = []
         for machine in machines:
-            stream = self.tracked[machine].stream
-            stream.take(windows[machine], until_us=until)
-            lives.append(stream.peek(windows[machine]))
+            known, window = self.tracked[machine], windows[machine]
+            known.looked_at = now
+            heard = _heard_until_us(window, step=step)
+            if heard is not None:
+                known.stream.take(window, until_us=min(settled, heard))
+            lives.append(known.stream.peek(window))
         return tuple(lives)
 
     def _is_stale(self, machine: str, *, events: tuple[Renewal, ...], model: str, now: datetime) -> bool:
@@ -97,12 +108,26 @@ class LiveLives:
             or known.events != events
             or known.model != model
             or not now - REREAD < known.read_whole_at <= now
-            or now - self._since(machine) > FARTHEST
+            or known.stream.read_to_us < 0  # nothing was heard of it yet
+            or now - known.looked_at > FARTHEST
         )
 
     def _since(self, machine: str) -> datetime:
         """The first instant that this machine's stream has not taken."""
         return instant(self.tracked[machine].stream.read_to_us)
+
+
+def _heard_until_us(window: Window, *, step: timedelta | None) -> int | None:
+    """The end of the last step with a reading [µs UTC]; None where there is none."""
+    told = np.zeros(len(window), dtype=np.bool_)
+    for values in window.values.values():
+        told |= np.isfinite(values)
+    for words in window.states.values():
+        told |= words != np.array(None)
+    rows = np.flatnonzero(told)
+    if not len(rows):
+        return None
+    return int(window.observed_at[rows[-1]]) + (1 if step is None else step // timedelta(microseconds=1))
 
 
 def _share_of(name: str) -> float:

@@ -140,11 +140,28 @@ def test_reading_on_reads_only_what_is_new(writer: Keeper, store: StoreReader) -
     assert asked[0][1] < timedelta(hours=1, minutes=25)
 
 
-def test_what_comes_hours_late_is_seen_when_the_life_is_read_whole_again(writer: Keeper, store: StoreReader) -> None:
+def test_what_comes_after_an_outage_of_hours_is_seen_at_once(writer: Keeper, store: StoreReader) -> None:
+    run = writer.begin_run(("f",))
+    live = LiveLives()
+    write(writer, run, range(600), names=("P2",))
+    write(writer, run, range(300), names=("P1",))  # P3 was never heard of
+    now = BEGIN + 600 * MINUTE
+    look(live, store, now=now, renewals=[])
+    write(writer, run, range(300, 500), names=("P1",))
+    write(writer, run, range(500), names=("P3",))
+    for later in (MINUTE, 2 * MINUTE):
+        lives = look(live, store, now=now + later, renewals=[])
+        assert same(lives, whole(store, now=now + later, renewals=[]))
+
+
+def test_what_comes_hours_late_behind_newer_readings_is_seen_when_the_life_is_read_whole_again(
+    writer: Keeper, store: StoreReader
+) -> None:
     run = writer.begin_run(("f",))
     live = LiveLives()
     write(writer, run, range(600), names=("P2", "P3"))
     write(writer, run, range(300), names=("P1",))
+    write(writer, run, range(500, 600), names=("P1",))
     now = BEGIN + 600 * MINUTE
     look(live, store, now=now, renewals=[])
     write(writer, run, range(300, 500), names=("P1",))
