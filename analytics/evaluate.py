@@ -14,6 +14,9 @@ from scipy.stats import rankdata
 from analytics.lives import Life, truncated
 
 RELIABILITY_BINS = 10
+BOOTSTRAPS = 200
+BAND = (2.5, 97.5)
+"""Of the bootstrap by life [%]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +97,31 @@ def reliability(
             )
         )
     return tuple(bins)
+
+
+def banded_reliability(
+    parts: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]], *, seed: int
+) -> tuple[tuple[Reliability, ...], NDArray[np.float64]]:
+    """Bins over the rows of several lives, and what each bin may well show by chance.
+
+    Args:
+        parts: Of each life its probabilities and whether it failed within the horizon; undecided rows left out.
+        seed: Of the bootstrap by life.
+
+    Returns:
+        The bins; low and high of each where resampled lives put it, NaN where they never do. (bin, 2)
+    """
+    bins = reliability(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    rng = np.random.default_rng(seed)
+    seen: list[list[float]] = [[] for _ in bins]
+    for _ in range(BOOTSTRAPS if bins else 0):
+        drawn = [parts[index] for index in rng.integers(len(parts), size=len(parts))]
+        again = reliability(*(np.concatenate(column) for column in zip(*drawn, strict=True)))
+        for each_bin in again:
+            place = int(np.argmin([abs(each_bin.predicted - known.predicted) for known in bins]))
+            seen[place].append(each_bin.observed)
+    band = np.array([np.percentile(values, BAND) if values else (np.nan, np.nan) for values in seen])
+    return bins, band.reshape(len(bins), 2)
 
 
 def expected_calibration_error(probability: NDArray[np.float64], happened: NDArray[np.bool_]) -> float:

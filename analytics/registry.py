@@ -22,7 +22,16 @@ from analytics.model_settings import ModelSettings
 from analytics.network import HazardNetwork
 from analytics.normalise import Normaliser
 from analytics.training import Model
-from analytics.versions import CURRENT, FACTS, FORMAT, current_version, incomplete, read_facts, used_versions
+from analytics.versions import (
+    CURRENT,
+    FACTS,
+    FORMAT,
+    current_version,
+    incomplete,
+    read_facts,
+    reliability_in,
+    used_versions,
+)
 
 WEIGHTS: Final = "weights.safetensors"
 NORMALISER_ARRAYS: Final = ("regimes", "setting_mean", "setting_scale", "effect", "centre", "sigma", "age_knots")
@@ -104,6 +113,7 @@ def read_model(home: Path) -> Model:
             metrics=facts["metrics"],
             version=facts["version"],
             horizons=tuple(facts.get("horizons", ())),
+            reliability=reliability_in(facts),
         )
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, ValidationError) as broken:
         raise incomplete(home / WEIGHTS, f"{type(broken).__name__}: {broken}") from broken
@@ -151,6 +161,7 @@ def _facts(model: Model, created_at: datetime) -> dict[str, Any]:
         "data_hash": model.data_hash,
         "metrics": model.metrics,
         "horizons": model.horizons,
+        "reliability": [asdict(each) for each in model.reliability],
     }
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analytics.alert_costs import AlertOutcomes, Judged, cost_curve, costs_of
 from analytics.assess import failure_probability, score_features
-from analytics.evaluate import Reliability, reliability
+from analytics.evaluate import Reliability, banded_reliability
 from analytics.explain import contributions
 from analytics.features import extract
 from analytics.lives import Life
@@ -21,9 +21,6 @@ CLOSE_RATIO: Final = 0.5
 """Alerts close at half of the probability that opens them, as by default in the product [ratio]."""
 COURSE_ROWS: Final = 400
 """Points of one machine's course [row]."""
-BOOTSTRAPS: Final = 200
-BAND: Final = (2.5, 97.5)
-"""Of the bootstrap by life [%]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -132,14 +129,4 @@ def _reliability(
     for each in judged:
         decided = each.failed | (each.hours_left > horizon_h)
         parts.append((each.probability[decided], (each.hours_left <= horizon_h)[decided]))
-    bins = reliability(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    rng = np.random.default_rng(seed)
-    seen: list[list[float]] = [[] for _ in bins]
-    for _ in range(BOOTSTRAPS):
-        drawn = [parts[index] for index in rng.integers(len(parts), size=len(parts))]
-        again = reliability(*(np.concatenate(column) for column in zip(*drawn, strict=True)))
-        for each_bin in again:
-            place = int(np.argmin([abs(each_bin.predicted - known.predicted) for known in bins]))
-            seen[place].append(each_bin.observed)
-    band = np.array([np.percentile(values, BAND) if values else (np.nan, np.nan) for values in seen])
-    return bins, band.reshape(len(bins), 2)
+    return banded_reliability(parts, seed=seed)

@@ -13,10 +13,12 @@ from analytics.calibrate import Calibration, calibrated, fit_calibration
 from analytics.evaluate import average_precision, brier, expected_calibration_error
 from analytics.features import Feature, extract, features_of
 from analytics.hazard import bin_edges, expected_life, log_survival, mean_weights, negative_log_likelihood, targets
+from analytics.held_out import held_out_bins
 from analytics.lives import Life, chosen_rows, data_hash
 from analytics.model_settings import AgeInput, ModelSettings
 from analytics.network import HazardNetwork
 from analytics.normalise import Normaliser, fit_normaliser
+from analytics.versions import HeldOutBin
 from plant.assets import MachineClass
 from plant.clock import instant
 
@@ -68,6 +70,8 @@ class Model:
     version: str = "unsaved"
     horizons: tuple[float, ...] = ()
     """Spans within which a data folder asks for failures [life units]."""
+    reliability: tuple[HeldOutBin, ...] = ()
+    """On the rows of `metrics`, within their horizon."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,6 +180,7 @@ def _learn(
         weight=rows.weight[known],
         minimum_failures=settings.calibration_failures,
     )
+    metrics, bins = _measured(out[known], rows, known, edges, calibration, failures, len(usable))
     exposure = sum(float(life.age_units[-1]) for life in usable)
     prior_units = machine_class.mtbf_h / machine_class.cycle_h
     return Model(
@@ -193,7 +198,8 @@ def _learn(
         seed=seed,
         data_cut_off=instant(max(int(life.observed_at_us[-1]) for life in usable)),
         data_hash=data_hash(usable),
-        metrics=_metrics(out[known], rows, known, edges, calibration, failures, len(usable)),
+        metrics=metrics,
+        reliability=bins,
     )
 
 
@@ -347,7 +353,7 @@ def _out_of_fold(network: HazardNetwork, rows: _Rows, held_out: NDArray[np.bool_
     return out
 
 
-def _metrics(
+def _measured(
     out: NDArray[np.float64],
     rows: _Rows,
     known: NDArray[np.bool_],
@@ -355,7 +361,7 @@ def _metrics(
     calibration: Calibration,
     failures: int,
     lives: int,
-) -> dict[str, float]:
+) -> tuple[dict[str, float], tuple[HeldOutBin, ...]]:
     """Risk within the middle bin edge on held-out rows, before and after calibration; its log loss up to there."""
     column = len(edges) // 2
     horizon = float(edges[column])
@@ -364,7 +370,7 @@ def _metrics(
     happened = (remaining <= horizon)[decided]
     raw = out[decided, column]
     probability = -np.expm1(calibrated(raw, calibration=calibration))
-    return {
+    metrics = {
         "log_loss": _log_loss(out, remaining, failed, edges, calibration),
         "lives": float(lives),
         "failures": float(failures),
@@ -375,6 +381,7 @@ def _metrics(
         "ece": expected_calibration_error(probability, happened),
         "ece_uncalibrated": expected_calibration_error(-np.expm1(raw), happened),
     }
+    return metrics, held_out_bins(probability, happened, life=rows.life[known][decided])
 
 
 def _log_loss(

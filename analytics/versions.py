@@ -21,6 +21,20 @@ NEEDED: Final = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HeldOutBin:
+    """One bin of the reliability diagram on lives that the model did not learn from, calibrated like the model."""
+
+    predicted: float
+    """Mean probability [0..1]."""
+    observed: float
+    """Share that failed [0..1]."""
+    rows: int
+    low: float
+    """95 % of resampled lives lie between low and high [0..1]; NaN: none has rows here."""
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Version:
     """One saved model."""
 
@@ -32,6 +46,10 @@ class Version:
     calibrated: bool
     current: bool
     """Whether it is the one in use."""
+    cycle_h: float
+    """Hours of one life unit [h]."""
+    reliability: tuple[HeldOutBin, ...]
+    """Empty: too little was held out, or the version was trained before this was kept."""
 
 
 def versions(folder: Path, *, machine_class: str | None = None) -> tuple[Version, ...]:
@@ -52,6 +70,8 @@ def versions(folder: Path, *, machine_class: str | None = None) -> tuple[Version
                 metrics=facts["metrics"],
                 calibrated=facts["calibration"]["calibrated"],
                 current=facts["version"] == current_version(name, folder=folder),
+                cycle_h=facts["cycle_h"],
+                reliability=reliability_in(facts),
             )
         )
     return tuple(found)
@@ -76,6 +96,11 @@ def read_facts(home: Path) -> dict[str, Any]:
         raise incomplete(home / FACTS, f"format {facts['format']}, this version reads {FORMAT}")
     checked: dict[str, Any] = facts
     return checked
+
+
+def reliability_in(facts: dict[str, Any]) -> tuple[HeldOutBin, ...]:
+    """The held-out reliability in what `model.json` tells; empty where it was not kept."""
+    return tuple(HeldOutBin(**each) for each in facts.get("reliability", ()))
 
 
 def used_versions(machine_class: str, folder: Path) -> list[str]:

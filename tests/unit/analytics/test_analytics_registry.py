@@ -34,6 +34,8 @@ def test_a_loaded_model_says_exactly_the_same(saved, tmp_path):
     before, after = score_life(life, model=saved), score_life(life, model=loaded)
     np.testing.assert_array_equal(before.log_survived, after.log_survived)
     np.testing.assert_array_equal(before.mode, after.mode)
+    assert saved.reliability
+    assert loaded.reliability == saved.reliability == versions(tmp_path)[0].reliability
     assert (loaded.metrics, loaded.data_hash, loaded.settings) == (saved.metrics, saved.data_hash, saved.settings)
     assert (loaded.data_cut_off, loaded.calibration, loaded.features) == (
         saved.data_cut_off,
