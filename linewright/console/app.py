@@ -29,6 +29,7 @@ from linewright.console.pages.alerts import alerts_page
 from linewright.console.pages.frame import page_frame, visitor
 from linewright.console.pages.ledger import ledger_page
 from linewright.console.pages.machine import machine_page
+from linewright.console.pages.model import model_page
 from linewright.console.pages.parts import Text, empty
 from linewright.console.pages.plan import plan_page
 from linewright.console.pages.plant import plant_page
@@ -167,6 +168,10 @@ def _pages(console: Console) -> None:
     @ui.page("/whatif")
     async def show_whatif(request: Request, plan: str = "") -> None:
         await whatif_page(console, visitor(request), plan)
+
+    @ui.page("/model")
+    async def show_model(request: Request) -> None:
+        await model_page(console, visitor(request))
 
     @ui.page("/ledger")
     def show_ledger(request: Request) -> None:

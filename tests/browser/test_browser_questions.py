@@ -69,7 +69,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, require_real: Callable[[str]
     with (folder / "serve.log").open("wb") as log, sync_playwright() as playwright:
         process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=log, stderr=log)
         try:
-            _wait(f"http://127.0.0.1:{port}/healthz", process)
+            wait_until_served(f"http://127.0.0.1:{port}/healthz", process)
             browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS), headless=True)
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             yield Place(site=site, page=page, url=f"http://127.0.0.1:{port}")
@@ -135,7 +135,7 @@ def test_scenarios_name_their_faults_and_a_rush_order_becomes_real(place: Place)
         assert "plan" in {request.job for request in records.take_requests()}
 
 
-def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
+def wait_until_served(url: str, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:

@@ -24,6 +24,7 @@ PAGES = (
     ("Plan", "/plan"),
     ("Questions", "/questions"),
     ("What if", "/whatif"),
+    ("Model", "/model"),
     ("Ledger", "/ledger"),
 )
 BANNER_PAGE = "/"
