@@ -23,7 +23,8 @@ from optimizer.setup_cuts import strengthen
 from optimizer.whole_lots import place_whole_units
 
 SMALL = 200
-"""Programs with fewer yes-or-no choices are solved without a first plan."""
+"""Programs with fewer yes-or-no choices are solved without a first plan; so are those of maintenance alone, whose
+relaxation is nearly whole."""
 RELAXED_SHARE, BETTER_SHARE = 0.55, 0.65
 """Parts of the time limit after which the relaxation and the neighbourhoods end [0..1]."""
 WHOLE_SHARE, WHOLE_LEAST_S = 0.1, 0.5
@@ -72,7 +73,7 @@ def search(
     model = formulate(problem, without=without)
     session = Session(model.program, clock)
     chase = _Chase(session, model, problem, gap)
-    if len(model.setup) + sum(len(options) for options in model.choice.values()) < SMALL:
+    if not model.setup or len(model.setup) + sum(len(options) for options in model.choice.values()) < SMALL:
         chase.prove()
     else:
         chase.first_plans()
