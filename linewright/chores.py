@@ -18,6 +18,7 @@ import msgspec
 
 from ingest.spool import Answer, Request, Spool, Task
 from linewright.quarantine import Outcome, ingest_lives
+from linewright.settings.shell import StoreKind
 from linewright.settings.site import Site
 from linewright.wiring import Keeper, open_keeper
 from plant.errors import ConfigError, Unavailable
@@ -193,7 +194,8 @@ def _import(site: Site, writer: Keeper, order: Order, *, batch_rows: int) -> Ite
             new, known = far.new, far.known
             yield f"{path.name}: {far.share:.0%}"
         writer.end_run(run)
-        again = " Repeats of readings sealed long ago are found, and dropped, at sealing." if known else ""
+        seals = site.keeps is StoreKind.EMBEDDED
+        again = " Repeats of readings sealed long ago are found, and dropped, at sealing." if known and seals else ""
         lines.append(f"{file}: {new} samples new, {known} were there.{again}")
     yield "\n".join(lines)
 
