@@ -139,7 +139,7 @@ def _leap(buffer: bytes, start: int, *, into: Publishes, limit: int, with_proper
     begins, ends, bodies, asked = begins[chosen], ends[chosen], bodies[chosen], (heads[chosen] & 2) != 0
     names = bodies + 2
     texts = names + signs[np.minimum(bodies + 1, len(signs) - 1)]
-    safe = np.minimum(texts, len(signs) - 3)
+    safe = np.minimum(texts, len(signs) - 2)  # a packet identifier may be the buffer's last two bytes
     mids = np.where(asked, signs[safe].astype(np.int64) << 8 | signs[safe + 1], 0)
     payloads = texts + 2 * asked
     sound = (texts > names) & ((mids > 0) | ~asked)

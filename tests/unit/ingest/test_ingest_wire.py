@@ -13,9 +13,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from ingest import wire
+from ingest.broker_settings import BrokerSettings, ReadPath
 from ingest.client import session_client
 from ingest.exact import BulkSessionClient, SessionClient
-from ingest.settings import BrokerSettings, ReadPath
 from ingest.wire import PROVED_WITH, BulkClient, Publishes, fast_read_problem, frame, gather
 
 WELCOME = {MQTTProtocolVersion.MQTTv311: b"\x20\x02\x01\x00", MQTTProtocolVersion.MQTTv5: b"\x20\x03\x01\x00\x00"}
@@ -269,6 +269,7 @@ def buffers(draw) -> tuple[bytes, int, int, bool]:
 
 @settings(max_examples=400, deadline=None)
 @given(given_buffer=buffers())
+@example(given_buffer=(b"\x32\x0b\x00\x07acme/ab\x00\x01", 0, 2, False))  # ends with its packet identifier
 def test_gather_finds_the_same_at_once_as_one_by_one(given_buffer: tuple[bytes, int, int, bool]) -> None:
     buffer, start, limit, with_properties = given_buffer
     found = []
