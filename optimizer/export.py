@@ -5,9 +5,10 @@ from pathlib import Path
 
 from optimizer.costing import account
 from optimizer.exact import HOUR
-from optimizer.formulation import Model, formulate
+from optimizer.formulation import formulate
 from optimizer.highs import Outcome, Session
 from optimizer.problem import PlanningProblem
+from optimizer.program import Model
 from plant.errors import Fault, QuestionError
 from plant.plans import Plan
 

@@ -5,66 +5,11 @@ hour, stock and shortage per hour, the peak. Every constraint has a name `rule|e
 named term. Expressions are built from dictionaries: Python's `sum` over PuLP terms takes quadratic time.
 """
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
 import pulp
-from numpy.typing import NDArray
 
+from optimizer.implied import lots_cover_what_is_due, setup_leaves_the_rest_of_its_shift
 from optimizer.problem import PlanningProblem
-from optimizer.slots import CLOSED
-
-Terms = dict[Any, float]
-LOOSE = 2.0
-"""Bounds that only a proof needs stand this many times away, so that one hour more can still be priced."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Model:
-    """A built program and the way back from its variables to the plant."""
-
-    program: pulp.LpProblem
-    running: dict[tuple[int, int], pulp.LpVariable]
-    """Running hours, by (making, hour)."""
-    setup: dict[tuple[int, int], pulp.LpVariable]
-    """By (making, shift)."""
-    choice: dict[int, dict[int, pulp.LpVariable]]
-    """By machine, then option; empty for machines without a choice."""
-    available: dict[tuple[int, int], pulp.LpVariable]
-    """Hours that a line can run, by (line, hour)."""
-    energy: dict[int, pulp.LpVariable]
-    """By hour [kWh]."""
-    stock: dict[tuple[str, int], pulp.LpVariable]
-    shortage: dict[tuple[int, int], pulp.LpVariable]
-    """By (demand, hour) [unit]; none where a product may not wait."""
-    peak: pulp.LpVariable
-    lot: dict[tuple[int, int], pulp.LpVariable]
-    """Running hours of a whole shift, by (making, shift), where a setup is needed for them.
-
-    A shift of one hour has no variable of its own: its lot is that hour's running.
-    """
-    rules: dict[str, pulp.LpConstraint] = field(default_factory=dict)
-    """Every constraint by its name `rule|entity|time`."""
-    terms: dict[str, Terms] = field(default_factory=dict)
-    """The objective by named term."""
-    constants: dict[str, float] = field(default_factory=dict)
-    """What each term costs whatever is chosen [currency]."""
-
-    def constrain(self, name: str, terms: Terms, sense: int, limit: float) -> None:
-        """Adds a constraint under its name."""
-        constraint = pulp.LpConstraint(pulp.LpAffineExpression(terms), sense, None, limit)
-        self.program.addConstraint(constraint)
-        self.rules[name] = constraint
-
-    def charge(self, name: str, terms: Iterable[tuple[Any, float]], constant: float = 0.0) -> None:
-        """Adds costs to a named term of the objective."""
-        own = self.terms.setdefault(name, {})
-        for variable, cost in terms:
-            own[variable] = own.get(variable, 0.0) + cost
-        self.constants[name] = self.constants.get(name, 0.0) + constant
+from optimizer.program import Model, Terms, unruled
 
 
 def formulate(
@@ -77,7 +22,7 @@ def formulate(
 
     `left_out` drops limits by name (`crews|plant`, `co2_cap|plant`, `chance|MACHINE`): how conflicts are found.
     """
-    model = _variables(problem, without)
+    model = unruled(problem, without)
     one_option_per_machine(model, problem)
     line_has_its_available_hours(model, problem)
     line_runs_within_its_hours(model, problem)
@@ -103,91 +48,6 @@ def formulate(
             total[variable] = total.get(variable, 0.0) + cost
     model.program.setObjective(pulp.LpAffineExpression(total))
     return model
-
-
-def _variables(problem: PlanningProblem, without: frozenset[str]) -> Model:
-    program = pulp.LpProblem("plan", pulp.LpMinimize)
-    hours = range(problem.hours)
-    shift, open_share = problem.slots.shift, problem.slots.open_share
-    running: dict[tuple[int, int], pulp.LpVariable] = {}
-    setup: dict[tuple[int, int], pulp.LpVariable] = {}
-    for m, making in enumerate(problem.makings):
-        for t in hours:
-            if (share := float(open_share[making.line, t])) > 0:
-                low, high = problem.frozen.get((m, t), (0.0, share))
-                running[m, t] = program.add_variable(f"u{m}_{t}", min(low, share), min(high, share))
-                is_ready = making.ready and shift[t] == shift[0]
-                if making.needs_setup and not is_ready and (m, shift[t]) not in setup:
-                    setup[m, shift[t]] = program.add_variable(f"y{m}_{shift[t]}", cat="Binary")
-    choice: dict[int, dict[int, pulp.LpVariable]] = {}
-    for k, options in enumerate(problem.machines):
-        allowed = range(1) if options.machine in without and not options.forced else range(len(options.starts))
-        free = allowed if len(allowed) > 1 else ()
-        choice[k] = {o: program.add_variable(f"m{k}_{o}", cat="Binary") for o in free}
-    demanded = [np.cumsum(demand.units) for demand in problem.demands]
-    most_kwh, most_units = _most_energy(problem), _most_stock(problem)
-    sunk_kw = problem.facts.tariff.peak_so_far_kw
-    shift_h = _open_hours(problem)
-    hours_of = [problem.slots.hours_of_shift(s) for s in range(len(problem.slots.shift_names))]
-    return Model(
-        program=program,
-        running=running,
-        setup=setup,
-        choice=choice,
-        available={
-            (line, t): program.add_variable(f"a{line}_{t}", 0, float(open_share[line, t]))
-            for line in range(len(problem.lines))
-            for t in hours
-            if open_share[line, t] > 0
-        },
-        energy={t: program.add_variable(f"e{t}", 0, LOOSE * float(most_kwh[t])) for t in hours},
-        stock={
-            (p, t): program.add_variable(f"s{i}_{t}", 0, LOOSE * float(most_units[p][t]))
-            for i, p in enumerate(problem.stock)
-            for t in hours
-        },
-        shortage={
-            (d, t): program.add_variable(f"b{d}_{t}", 0, float(total[t]))
-            for d, total in enumerate(demanded)
-            for t in hours
-            if total[t] > 0 and math.isfinite(problem.demands[d].backlog_cost_per_unit_h)
-        },
-        peak=program.add_variable("peak", sunk_kw, max(sunk_kw, LOOSE * float(most_kwh.max()))),
-        lot={
-            (m, s): running[m, hours_of[s][0]]
-            if len(hours_of[s]) == 1
-            else program.add_variable(f"x{m}_{s}", 0, LOOSE * float(shift_h[problem.makings[m].line, s]))
-            for m, s in setup
-        },
-    )
-
-
-def _most_energy(problem: PlanningProblem) -> NDArray[np.float64]:
-    """What the plant draws at most in each hour [kWh]. (hour,)"""
-    draw = problem.idle_kw.copy()
-    for making in problem.makings:
-        draw[making.line] = max(draw[making.line], making.energy_kwh_per_h)
-    most: NDArray[np.float64] = draw @ problem.slots.open_share
-    return most
-
-
-def _most_stock(problem: PlanningProblem) -> dict[str, NDArray[np.float64]]:
-    """What can be on hand of each product at most [unit]: bounds without which no relaxation proves anything."""
-    most = {product: np.full(problem.hours, initial) for product, initial in problem.stock.items()}
-    for making in problem.makings:
-        most[making.product] = most[making.product] + making.good_per_h * np.cumsum(
-            problem.slots.open_share[making.line]
-        )
-    return most
-
-
-def _open_hours(problem: PlanningProblem) -> NDArray[np.float64]:
-    """Hours of each shift in which a line is open [h]. (line, shift)"""
-    hours = np.zeros((len(problem.lines), len(problem.slots.shift_names)))
-    for t, s in enumerate(problem.slots.shift):
-        if s != CLOSED:
-            hours[:, s] += problem.slots.open_share[:, t]
-    return hours
 
 
 def one_option_per_machine(model: Model, problem: PlanningProblem) -> None:
@@ -292,72 +152,6 @@ def lot_is_what_a_shift_makes(model: Model, problem: PlanningProblem) -> None:
         terms: Terms = {model.running[m, t]: -1.0 for t in hours if (m, t) in model.running}
         name = f"lot|{problem.lines[making.line]}:{making.product}|{problem.slots.shift_names[s]}"
         model.constrain(name, {lot: 1.0, **terms}, pulp.LpConstraintEQ, 0)
-
-
-def setup_leaves_the_rest_of_its_shift(model: Model, problem: PlanningProblem) -> None:
-    """A product set up in a shift runs for its open hours less the setup at most, and makes no more than is due.
-
-    Implied by the other rules and by the costs; with it the solver proves a plan with a fifth less work.
-    """
-    open_h = _open_hours(problem)
-    for (m, s), setup in model.setup.items():
-        making = problem.makings[m]
-        left_h = max(float(open_h[making.line, s]) - making.setup_h, 0.0)
-        left_h = min(left_h, _hours_worth_making(problem, m, s))
-        name = f"set_up_rest|{problem.lines[making.line]}:{making.product}|{problem.slots.shift_names[s]}"
-        model.constrain(name, {model.lot[m, s]: 1.0, setup: -left_h}, pulp.LpConstraintLE, 0)
-
-
-def _hours_worth_making(problem: PlanningProblem, m: int, s: int) -> float:
-    """Hours in which a lot makes all that is still due, and a unit for rounding [h]: more would only be held.
-
-    Without scrap, whole units cover whole orders exactly. Without limit where making more may pay or is kept: at
-    negative prices of energy, and in frozen hours.
-    """
-    making, slots = problem.makings[m], problem.slots
-    price = slots.price_per_kwh + problem.facts.tariff.co2_price_per_kg * slots.co2_kg_per_kwh
-    hours = slots.hours_of_shift(s)
-    if price.min() < 0 or any((m, t) in problem.frozen for t in hours):
-        return math.inf
-    due = 0.0
-    for demand in problem.demands:
-        if demand.product == making.product:
-            waits = math.isfinite(demand.backlog_cost_per_unit_h)
-            due += float(demand.units.sum() if waits else demand.units[hours[0] :].sum())
-    level = next(product for product in problem.facts.products if product.name == making.product)
-    due += level.safety_stock if level.safety_cost_per_unit_h > 0 else 0.0
-    is_whole = making.good_per_h == making.rate_per_h and (due / making.step).is_integer()
-    return due / making.good_per_h + (0.0 if is_whole else making.step / making.rate_per_h)
-
-
-def lots_cover_what_is_due(model: Model, problem: PlanningProblem) -> None:
-    """What a product's lots make by the end of a shift and what is short then cover what stock does not.
-
-    Implied by the balance of stock; lot by lot the solver derives from it how many setups an order takes, which more
-    than halves the gap of a two-day plan. Where a shift is an hour, the balance says it already.
-    """
-    if len(problem.slots.shift_names) >= problem.hours:
-        return
-    shifts = [s for s in range(len(problem.slots.shift_names)) if problem.slots.hours_of_shift(s)]
-    for product, initial in problem.stock.items():
-        makes = [m for m, making in enumerate(problem.makings) if making.product == product]
-        wanted = [d for d, demand in enumerate(problem.demands) if demand.product == product]
-        if not any((m, s) in model.lot for m in makes for s in shifts):
-            continue
-        made: Terms = {}
-        for s in shifts:
-            hours = problem.slots.hours_of_shift(s)
-            for m in makes:
-                good = problem.makings[m].good_per_h
-                if (m, s) in model.lot:
-                    made[model.lot[m, s]] = good
-                else:
-                    made.update({model.running[m, t]: good for t in hours if (m, t) in model.running})
-            due = sum(float(problem.demands[d].units[: hours[-1] + 1].sum()) for d in wanted) - initial
-            if due > 0:
-                short: Terms = {model.shortage[d, hours[-1]]: 1.0 for d in wanted if (d, hours[-1]) in model.shortage}
-                name = f"lots_due|{product}|{problem.slots.shift_names[s]}"
-                model.constrain(name, {**made, **short}, pulp.LpConstraintGE, due)
 
 
 def stock_balances(model: Model, problem: PlanningProblem) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from optimizer.formulation import Model
 from optimizer.highs import Method, Outcome, Session, Values
 from optimizer.problem import PlanningProblem
+from optimizer.program import Model
 
 SHARE = 0.06
 """Part of the time limit that one neighbourhood may take [0..1]."""

@@ -12,9 +12,10 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from optimizer.costing import account
-from optimizer.formulation import Model, formulate
+from optimizer.formulation import formulate
 from optimizer.highs import Integers, Outcome, Session
 from optimizer.problem import PlanningProblem, due_slot
+from optimizer.program import Model
 from optimizer.slots import HOUR
 from plant.plans import Plan
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from optimizer import highs
 from optimizer.control import CONTROL, Clock, Control, Progress
-from optimizer.formulation import Model, formulate
+from optimizer.formulation import formulate
 from optimizer.greedy import Favour, greedy_lots
 from optimizer.highs import Integers, Outcome, Session, Solution, Values
 from optimizer.improve import Best, improve
 from optimizer.maintenance import Leaning, choose_maintenance
 from optimizer.previous import favoured_lots, favoured_maintenance
 from optimizer.problem import PlanningProblem
+from optimizer.program import Model
 from optimizer.rounding import Schedule, round_to_units
 from optimizer.setup_cuts import strengthen
 from optimizer.whole_lots import place_whole_units

@@ -13,9 +13,9 @@ import numpy as np
 import pulp
 from numpy.typing import NDArray
 
-from optimizer.formulation import Model
 from optimizer.highs import Integers, Outcome, Session, Solution
 from optimizer.problem import PlanningProblem
+from optimizer.program import Model
 from optimizer.slots import CLOSED
 
 VIOLATED = 1e-4

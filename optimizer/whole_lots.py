@@ -7,9 +7,9 @@ gives up go to another.
 import pulp
 
 from optimizer.control import Clock
-from optimizer.formulation import Model
 from optimizer.highs import Outcome, Session, Values
 from optimizer.problem import PlanningProblem
+from optimizer.program import Model
 
 GAP = 2e-4
 """Relative gap at which the units are placed well enough [0..1]."""
