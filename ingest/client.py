@@ -14,8 +14,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from ingest.broker_settings import BrokerSettings, Protocol, ReadPath
 from ingest.exact import BulkSessionClient, SessionClient
-from ingest.settings import BrokerSettings, Protocol, ReadPath
 from ingest.wire import PatientClient, Publishes, fast_read_problem
 from plant.errors import ConfigError, Fault
 

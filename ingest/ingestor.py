@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ingest.batching import Batcher
+from ingest.broker_settings import MAIN, BrokerSettings
 from ingest.client import Backoff, span
 from ingest.counters import CounterWatch
 from ingest.figures import Figures
@@ -22,7 +23,7 @@ from ingest.intake import Intake
 from ingest.link import Link, Token
 from ingest.retained import Known
 from ingest.rework import Quarantine, Rework, SideHandler, fingerprint
-from ingest.settings import MAIN, BrokerSettings, IngestSettings, MessageFormat
+from ingest.settings import IngestSettings, MessageFormat
 from ingest.sparkplug.host import Host, state_filters
 from ingest.sparkplug.links import host_faults
 from ingest.sparkplug.memory import NodeMemory

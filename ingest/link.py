@@ -15,10 +15,10 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from ingest.broker_settings import BrokerSettings
+from ingest.broker_settings import Protocol as Mqtt
 from ingest.client import Backoff, Session, cannot_reach, explain, session_client, session_properties, span
 from ingest.exact import BulkSessionClient, SessionClient
-from ingest.settings import BrokerSettings
-from ingest.settings import Protocol as Mqtt
 from ingest.wire import BulkClient, Publishes
 
 log = logging.getLogger(__name__)

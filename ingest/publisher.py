@@ -12,8 +12,8 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from ingest.broker_settings import BrokerSettings
 from ingest.client import cannot_reach, explain, passing_client
-from ingest.settings import BrokerSettings
 from plant.errors import Unavailable
 
 log = logging.getLogger(__name__)

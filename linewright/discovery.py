@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
+from ingest.broker_settings import MAIN
 from ingest.discovery import propose
 from ingest.publisher import Publisher
-from ingest.settings import MAIN
 from ingest.survey import Survey
 from ingest.topics import compile_router
 from linewright.receiving import brokers_of

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from analytics.alarms import Decisions, Delay, decide
 from analytics.lives import Life
+from ingest.broker_settings import MAIN
 from ingest.ingestor import Ingestor, labels
 from ingest.retained import Known
 from ingest.rework import Quarantine
-from ingest.settings import MAIN
 from ingest.sparkplug.host import state_filters
 from ingest.sparkplug.links import connections
 from ingest.topics import compile_router

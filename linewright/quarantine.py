@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from ingest.broker_settings import MAIN
 from ingest.rework import fingerprint
-from ingest.settings import MAIN
 from ingest.sparkplug.links import connections
 from ingest.spool import Answer, Spool, Task, together
 from ingest.topics import match

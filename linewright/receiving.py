@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
+from ingest.broker_settings import MAIN, BrokerSettings
 from ingest.ingestor import Ingestor
-from ingest.settings import MAIN, BrokerSettings, MessageFormat
+from ingest.settings import MessageFormat
 from ingest.spool import Spool
 from linewright.settings.site import Site
 from plant.errors import ConfigError, Fault

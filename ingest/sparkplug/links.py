@@ -8,7 +8,8 @@ Where ingestors share the messages of a broker, the host's connection stays outs
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from ingest.settings import MAIN, BrokerSettings, IngestSettings, MessageFormat
+from ingest.broker_settings import MAIN, BrokerSettings
+from ingest.settings import IngestSettings, MessageFormat
 from plant.errors import Fault
 
 HOST: Final = "sparkplug"

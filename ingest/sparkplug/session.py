@@ -27,7 +27,7 @@ class NodeState(StrEnum):
     """What is known of an edge node or a device."""
 
     AWAITED = "awaited"
-    """Its birth was not heard in this session of the host."""
+    """Its birth was not heard since the host connected."""
     ONLINE = "online"
     STALE = "stale"
     """It died; its values are the last known ones."""

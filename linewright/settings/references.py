@@ -6,7 +6,7 @@ Works on the values as written, before they are validated, so that a slip in one
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from ingest.settings import MAIN
+from ingest.broker_settings import MAIN
 from linewright.settings.toml import Path, key_path
 from linewright.settings.words import closest, shown
 from plant.assets import SignalRole

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from analytics.model_settings import ModelSettings
 from analytics.settings import AlarmPolicy
-from ingest.settings import BrokerSettings, IngestSettings
+from ingest.broker_settings import BrokerSettings
+from ingest.settings import IngestSettings
 from ingest.simulator.settings import SimulatorSettings
 from ingest.simulator.settings import check as check_simulator
 from ingest.sparkplug.links import HOST, connections, host_faults

@@ -34,8 +34,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from ingest_load import FILTER, MAPPING, plant_of, publish
 from mosquitto_broker import Mosquitto
 
+from ingest.broker_settings import BrokerSettings
 from ingest.ingestor import Ingestor
-from ingest.settings import BrokerSettings, IngestSettings
+from ingest.settings import IngestSettings
 from ingest.topics import ledger_filters
 from plant.clock import PlantClock
 from plant.signals import Batch, Receipt

@@ -25,8 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mosquitto_broker import Mosquitto
 
+from ingest.broker_settings import BrokerSettings
 from ingest.ingestor import Ingestor
-from ingest.settings import BrokerSettings, IngestSettings
+from ingest.settings import IngestSettings
 from ingest.topics import ledger_filters
 from plant.assets import Line, Machine, MachineClass, Plant, Signal
 from plant.clock import PlantClock

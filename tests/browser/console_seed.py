@@ -11,7 +11,8 @@ from console_plans import HEADLINE, HOUR, NOW, infeasible_plan, proposed_plan
 
 from analytics.model_settings import ModelSettings
 from analytics.settings import AlarmPolicy
-from ingest.settings import BrokerSettings, IngestSettings
+from ingest.broker_settings import BrokerSettings
+from ingest.settings import IngestSettings
 from ingest.simulator.canonical import demo_facts
 from linewright.settings.shell import ConsoleSettings
 from linewright.settings.site import Site, Topics

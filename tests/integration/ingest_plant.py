@@ -7,8 +7,9 @@ import sys
 import threading
 from pathlib import Path
 
+from ingest.broker_settings import BrokerSettings
 from ingest.ingestor import Ingestor
-from ingest.settings import BrokerSettings, IngestSettings
+from ingest.settings import IngestSettings
 from ingest.topics import ledger_filters
 from plant.assets import Line, Machine, MachineClass, Plant, Signal, SignalKind
 from plant.clock import PlantClock

@@ -12,8 +12,9 @@ from typing import Any
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
+from ingest.broker_settings import BrokerSettings
 from ingest.ingestor import Ingestor, labels
-from ingest.settings import BrokerSettings, IngestSettings
+from ingest.settings import IngestSettings
 from ingest.sparkplug.host import state_filters
 from ingest.sparkplug.payload import Payload
 from ingest.spool import Spool

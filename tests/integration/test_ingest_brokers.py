@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from mosquitto_broker import Mosquitto
 
+from ingest.broker_settings import BrokerSettings
 from ingest.publisher import Publisher
-from ingest.settings import BrokerSettings
 from linewright.links import role_detail
 from linewright.pipeline import receive_and_keep
 from linewright.quarantine import ask, chosen

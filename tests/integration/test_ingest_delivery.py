@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from ingest_plant import PLANT, reading, topic
 
+from ingest.broker_settings import BrokerSettings, Protocol
 from ingest.ingestor import Ingestor
 from ingest.publisher import Publisher
-from ingest.settings import BrokerSettings, IngestSettings, Protocol
+from ingest.settings import IngestSettings
 from plant.clock import PlantClock
 from plant.errors import Unavailable
 from plant.signals import Batch, Receipt, RejectionReason

@@ -7,8 +7,8 @@ from ingest_plant import reading, topic
 from test_ingest_delivery import Keep, Running, wait_for
 
 from ingest.broker import EmbeddedBroker
+from ingest.broker_settings import BrokerSettings
 from ingest.publisher import Publisher
-from ingest.settings import BrokerSettings
 from plant.errors import Unavailable
 
 

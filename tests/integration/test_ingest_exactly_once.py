@@ -12,9 +12,10 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from test_ingest_kill import ledger_of, start_ingest
 
+from ingest.broker_settings import BrokerSettings, Protocol, ReadPath
 from ingest.client import session_properties
 from ingest.ingestor import Ingestor
-from ingest.settings import BrokerSettings, IngestSettings, Protocol, ReadPath
+from ingest.settings import IngestSettings
 from plant.clock import PlantClock
 from plant.signals import Batch, Receipt
 

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 import pytest
 from ingest_plant import PLANT, START_MS
 
+from ingest.broker_settings import BrokerSettings
 from ingest.ingestor import Ingestor
 from ingest.publisher import Publisher
 from ingest.rework import fingerprint
-from ingest.settings import BrokerSettings, IngestSettings, MappingSettings
+from ingest.settings import IngestSettings, MappingSettings
 from ingest.spool import Spool, Task
 from ingest.topics import ledger_filters
 from plant.clock import PlantClock, instant

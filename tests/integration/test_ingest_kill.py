@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from ingest_plant import MACHINES, PLANT, START_MS, reading
 
+from ingest.broker_settings import BrokerSettings
 from ingest.publisher import Publisher
-from ingest.settings import BrokerSettings
 from plant.clock import instant
 from store.embedded.reader import open_reader
 

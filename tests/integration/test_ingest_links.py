@@ -18,9 +18,10 @@ from mosquitto_broker import Mosquitto
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
+from ingest.broker_settings import BrokerSettings, Protocol, ReadPath, TlsSettings
 from ingest.ingestor import Ingestor
 from ingest.publisher import Publisher
-from ingest.settings import BrokerSettings, IngestSettings, Protocol, ReadPath, TlsSettings
+from ingest.settings import IngestSettings
 from plant.clock import PlantClock
 from plant.signals import Batch, Receipt
 from store.embedded.writer import open_writer

@@ -18,9 +18,9 @@ import pytest
 from ingest_plant import PLANT
 
 from ingest.batching import Batcher
+from ingest.broker_settings import BrokerSettings
 from ingest.handover import Handover, Upstream
 from ingest.publisher import Publisher
-from ingest.settings import BrokerSettings
 from linewright.receiving import as_member
 from linewright.settings.template import write_template
 from linewright.wiring import open_records, open_site, open_store

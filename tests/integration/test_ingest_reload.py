@@ -11,8 +11,8 @@ from contextlib import closing
 
 import pytest
 
+from ingest.broker_settings import BrokerSettings
 from ingest.publisher import Publisher
-from ingest.settings import BrokerSettings
 from linewright.settings.template import write_template
 from linewright.wiring import open_records, open_site, open_store
 from plant.errors import Unavailable

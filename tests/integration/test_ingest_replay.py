@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from test_ingest_delivery import Keep, wait_for
 
+from ingest.broker_settings import BrokerSettings
 from ingest.ingestor import Ingestor
 from ingest.publisher import Publisher
 from ingest.recording import load_recording
 from ingest.replay import replay
-from ingest.settings import BrokerSettings, IngestSettings
+from ingest.settings import IngestSettings
 from plant.assets import Line, Machine, MachineClass, Plant, Signal, SignalKind
 from plant.clock import PlantClock
 from plant.errors import ConfigError

@@ -10,8 +10,9 @@ from ingest_plant import PLANT
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
+from ingest.broker_settings import BrokerSettings
 from ingest.ingestor import Ingestor
-from ingest.settings import BrokerSettings, IngestSettings
+from ingest.settings import IngestSettings
 from ingest.topics import ledger_filters
 from plant.clock import PlantClock, instant
 from store.embedded.writer import open_writer

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from sparkplug_plant import MAPPING, PLANT, START_MS, Hosting, Probe, payload, wait_for
 
+from ingest.broker_settings import BrokerSettings
 from ingest.ingestor import Ingestor
-from ingest.settings import BrokerSettings, IngestSettings, MappingSettings
+from ingest.settings import IngestSettings, MappingSettings
 from ingest.sparkplug.links import connections
 from plant.clock import PlantClock
 from plant.errors import ConfigError

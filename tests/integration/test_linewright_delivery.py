@@ -12,8 +12,8 @@ import pytest
 from mosquitto_broker import Mosquitto
 
 from analytics.notify import SIGNATURE_HEADER, alert_message, verify
+from ingest.broker_settings import BrokerSettings
 from ingest.publisher import Publisher
-from ingest.settings import BrokerSettings
 from linewright.delivery import Postman
 from linewright.settings.site import Site
 from linewright.settings.template import write_template

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from ingest.broker_settings import BrokerSettings
 from ingest.publisher import Publisher
-from ingest.settings import BrokerSettings
 from ingest.simulator.canonical import demo_facts
 from ingest.simulator.checkpoint import load
 from ingest.simulator.publish import break_payload, run_live, topics_of

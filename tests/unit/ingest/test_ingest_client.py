@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.broker_settings import BrokerSettings
 from ingest.client import Backoff, cannot_reach, explain, passing_client, session_client, session_properties
-from ingest.settings import BrokerSettings
 from plant.errors import ConfigError
 
 BROKER = BrokerSettings(host="broker.plant", port=8883)

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from ingest.settings import BrokerSettings, IngestSettings, MappingSettings
+from ingest.broker_settings import BrokerSettings
+from ingest.settings import IngestSettings, MappingSettings
 
 
 def test_broker_settings_keep_a_stable_session_by_default():

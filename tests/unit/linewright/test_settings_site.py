@@ -10,7 +10,7 @@ import pytest
 
 from analytics.model_settings import QUICK, ModelSettings
 from analytics.settings import AlarmPolicy
-from ingest.settings import TlsSettings
+from ingest.broker_settings import TlsSettings
 from ingest.simulator.canonical import demo_facts
 from ingest.simulator.settings import SimulatorSettings, WornSettings
 from ingest.sparkplug.settings import SparkplugSettings
