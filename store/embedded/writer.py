@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from plant.assets import Plant
 from plant.clock import PlantClock, microseconds
 from plant.errors import Unavailable
-from plant.signals import Aggregation, Batch, LastValue, LedgerLine, Receipt, Window
-from store.contract import Aggregations
+from plant.signals import Batch, LastValue, Receipt
+from store.answering import Answering
 from store.embedded import ledger, quarantine, retention, sealing
 from store.embedded.care import set_all_aside, set_aside
 from store.embedded.columns import ORIGIN, ClassColumns, columns_of
@@ -27,7 +27,6 @@ from store.embedded.layout import open_hot, reaching, transaction
 from store.embedded.ledger import Outcome
 from store.embedded.lock import WriterLock
 from store.embedded.preparing import Prepared, prepare
-from store.embedded.quarantine import QuarantinedMessage
 from store.embedded.reader import EmbeddedReader
 from store.embedded.retention import Deletion, Removal
 from store.embedded.segments import Damaged, manifest, retire
@@ -53,7 +52,7 @@ def open_writer(
     return EmbeddedWriter(folder, plant=plant, clock=clock, settings=settings or StoreSettings())
 
 
-class EmbeddedWriter:
+class EmbeddedWriter(Answering):
     """The one writer of a folder; it also answers everything that a reader does. Safe to share between threads."""
 
     def __init__(self, folder: Path, *, plant: Plant, clock: PlantClock, settings: StoreSettings) -> None:
@@ -209,46 +208,10 @@ class EmbeddedWriter:
             self._quarantined_bytes = quarantine.size(self._connection)
             return count
 
-    def read(
-        self,
-        machines: Sequence[str],
-        *,
-        signals: Sequence[str] | None = None,
-        start: datetime,
-        end: datetime,
-        step: timedelta | None = None,
-        aggregation: Aggregations = Aggregation.MEAN,
-        as_of: datetime | None = None,
-    ) -> dict[str, Window]:
-        """See `store.contract.ReadingStore.read`."""
-        return self._reader.read(
-            machines, signals=signals, start=start, end=end, step=step, aggregation=aggregation, as_of=as_of
-        )
-
     def last_values(self, machines: Sequence[str] | None = None) -> list[LastValue]:
         """The newest value of each signal."""
         with self._mutex:
             return self._last.listed(machines)
-
-    def ledger(self) -> list[LedgerLine]:
-        """The account of each topic filter, over all runs."""
-        return self._reader.ledger()
-
-    def quarantine(self, limit: int = 100) -> list[QuarantinedMessage]:
-        """Rejected messages, newest first."""
-        return self._reader.quarantine(limit)
-
-    def quarantine_item(self, number: int) -> QuarantinedMessage | None:
-        """One rejected message, or None."""
-        return self._reader.quarantine_item(number)
-
-    def quarantine_dropped(self) -> int:
-        """Rejected messages that are gone because the quarantine was full."""
-        return self._reader.quarantine_dropped()
-
-    def version(self) -> int:
-        """A number that changes when something was committed."""
-        return self._reader.version()
 
     def close(self) -> None:
         """Persist last values, close open runs, let the next writer in; safe to call twice."""

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from plant.assets import Plant
 from plant.clock import PlantClock, microseconds
 from plant.errors import Unavailable
-from plant.signals import Aggregation, Batch, LastValue, LedgerLine, Receipt, Rejection, RejectionReason, Window
-from store.contract import Aggregations
+from plant.signals import Batch, LastValue, Receipt, Rejection, RejectionReason
+from store.answering import Answering
 from store.embedded import ledger, quarantine, retention
 from store.embedded.columns import ClassColumns, columns_of, incoming, machine_codes, reported, without
 from store.embedded.keys import RecentKeys
@@ -29,7 +29,6 @@ from store.embedded.last_values import LastValues
 from store.embedded.layout import open_hot, reaching, transaction
 from store.embedded.ledger import Outcome
 from store.embedded.lock import WriterLock
-from store.embedded.quarantine import QuarantinedMessage
 from store.embedded.retention import Removal
 from store.influx.delivery import deliver
 from store.influx.query import InfluxQuery, NoSuchBucket, among, delete, name_of, select, within
@@ -61,7 +60,7 @@ class Prepared:
     """(message,)"""
 
 
-class InfluxWriter:
+class InfluxWriter(Answering):
     """The one writer; it also answers everything that a reader does. Safe to share between threads."""
 
     def __init__(
@@ -198,38 +197,10 @@ class InfluxWriter:
                 self._query.tell(delete(measurement, where=f"time < {microseconds(older_than) * 1000}"))
         return 0
 
-    def read(
-        self,
-        machines: Sequence[str],
-        *,
-        signals: Sequence[str] | None = None,
-        start: datetime,
-        end: datetime,
-        step: timedelta | None = None,
-        aggregation: Aggregations = Aggregation.MEAN,
-        as_of: datetime | None = None,
-    ) -> dict[str, Window]:
-        """See `store.contract.ReadingStore.read`."""
-        return self._reader.read(
-            machines, signals=signals, start=start, end=end, step=step, aggregation=aggregation, as_of=as_of
-        )
-
     def last_values(self, machines: Sequence[str] | None = None) -> list[LastValue]:
         """The newest value of each signal."""
         with self._mutex:
             return self._last.listed(machines)
-
-    def ledger(self) -> list[LedgerLine]:
-        """The account of each topic filter, over all runs."""
-        return self._reader.ledger()
-
-    def quarantine(self, limit: int = 100) -> list[QuarantinedMessage]:
-        """Rejected messages, newest first."""
-        return self._reader.quarantine(limit)
-
-    def quarantine_item(self, number: int) -> QuarantinedMessage | None:
-        """One rejected message, or None."""
-        return self._reader.quarantine_item(number)
 
     def close(self) -> None:
         """Close open runs, let the next writer in; safe to call twice."""
