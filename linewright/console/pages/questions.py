@@ -48,15 +48,7 @@ class Asked:
 
 async def questions_page(console: Console, person: Visitor, chosen: str) -> None:
     """Questions to the newest plan, or to the one with the chosen number."""
-    trouble, asked = "", None
-    try:
-        asked = await console.source.on_records(lambda records: read_asked(records, chosen))
-        if asked is not None:
-            await console.desk.load(asked.plan.number)
-    except Unavailable as away:
-        trouble = str(away)
-    except msgspec.DecodeError:
-        trouble = "The facts of this plan were kept by another version and cannot be read. Ask about a newer plan."
+    asked, trouble = await look_up(console, chosen)
     moving: list[Move] = []
     with page_frame(console, active="/questions", title="Questions", dark=person.dark):
         Text("h1", "Questions to a plan", "page-title")
@@ -80,6 +72,19 @@ async def questions_page(console: Console, person: Visitor, chosen: str) -> None
             move()
 
     ui.timer(0.5, refresh)
+
+
+async def look_up(console: Console, chosen: str) -> tuple[Asked | None, str]:
+    """The newest plan, or the one with the chosen number, with the answers kept of it; or what stands in the way."""
+    try:
+        asked = await console.source.on_records(lambda records: read_asked(records, chosen))
+        if asked is not None:
+            await console.desk.load(asked.plan.number)
+    except Unavailable as away:
+        return None, str(away)
+    except msgspec.DecodeError:
+        return None, "The facts of this plan were kept by another version and cannot be read. Choose a newer plan."
+    return asked, ""
 
 
 def read_asked(records: Records, chosen: str) -> Asked | None:

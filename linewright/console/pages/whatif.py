@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-import msgspec
 from nicegui import ui
 
 from linewright.console.context import Console, Visitor
@@ -19,9 +18,9 @@ from linewright.console.pages.questions import (
     Asked,
     ask_button,
     head,
+    look_up,
     mark,
     nothing_to_ask,
-    read_asked,
     select,
 )
 from linewright.console.pages.realising import make_real
@@ -39,7 +38,6 @@ from linewright.console.views.whatif_view import (
     outcome_rows,
     scenario_document,
 )
-from plant.errors import Unavailable
 
 COLUMNS = ("Scenario", "Costs", "More", "Proved between", "Late (units)", "kWh", "Peak kW", "CO₂ kg", "Maintained")
 MOST_CHANGES = 8
@@ -47,15 +45,7 @@ MOST_CHANGES = 8
 
 async def whatif_page(console: Console, person: Visitor, chosen: str) -> None:
     """Scenarios beside the facts of the newest plan, or of the one with the chosen number."""
-    trouble, asked = "", None
-    try:
-        asked = await console.source.on_records(lambda records: read_asked(records, chosen))
-        if asked is not None:
-            await console.desk.load(asked.plan.number)
-    except Unavailable as away:
-        trouble = str(away)
-    except msgspec.DecodeError:
-        trouble = "The facts of this plan were kept by another version and cannot be read. Choose a newer plan."
+    asked, trouble = await look_up(console, chosen)
     with page_frame(console, active="/whatif", title="What if", dark=person.dark):
         Text("h1", "What if?", "page-title")
         Text("p", trouble, "problem")
