@@ -101,7 +101,7 @@ def corrected_capabilities(site: Site, records: Records) -> tuple[Capability, ..
             for what, field in FIELDS.items()
             if (key := (capability.line, capability.product, what)) in used
         }
-        found.append(replace(capability, **changes) if changes else capability)  # type: ignore[arg-type]
+        found.append(replace(capability, **changes) if changes else capability)  # type: ignore[arg-type]  # FIELDS names numbers only
     return tuple(found)
 
 

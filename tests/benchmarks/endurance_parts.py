@@ -21,11 +21,11 @@ import numpy as np
 TESTS: Final = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "integration")]
 
-from ingest_plant import MACHINES, PLANT, START_MS, reading  # noqa: E402
+from ingest_plant import MACHINES, PLANT, START_MS, reading  # noqa: E402 - found by the path above
 
-from plant.clock import instant  # noqa: E402
-from plant.signals import LedgerLine  # noqa: E402
-from store.embedded.reader import open_reader  # noqa: E402
+from plant.clock import instant  # noqa: E402 - found by the path above
+from plant.signals import LedgerLine  # noqa: E402 - found by the path above
+from store.embedded.reader import open_reader  # noqa: E402 - found by the path above
 
 SCRIPT: Final = TESTS / "integration" / "ingest_plant.py"
 PATIENT_S: Final = 120.0

@@ -66,7 +66,7 @@ def test_build_problem_names_a_number_that_cannot_be(section: str, field: str, v
         ("capabilities", "scrap_ratio", 1.0),
         ("orders", "product", "ghost"),
         ("orders", "number", "o1"),
-        ("orders", "due_at", datetime(2026, 1, 1)),  # noqa: DTZ001
+        ("orders", "due_at", datetime(2026, 1, 1)),  # noqa: DTZ001 - what is refused
         ("stock", "product", "ghost"),
         ("calendar", "shifts", (Shift(name="x", start_hour=24, hours=25, weekdays=(7,)),)),
         ("calendar", "closures", (Closure(line="ghost", start=START, end=START, reason=""),)),
@@ -88,7 +88,7 @@ def test_build_problem_names_what_does_not_fit(section: str, field: str, value: 
     assert raised.value.faults
 
 
-@pytest.mark.parametrize("start", [datetime(2026, 1, 1), START + timedelta(minutes=7)])  # noqa: DTZ001
+@pytest.mark.parametrize("start", [datetime(2026, 1, 1), START + timedelta(minutes=7)])  # noqa: DTZ001 - what is refused
 def test_build_problem_refuses_a_start_that_is_no_full_hour(start: datetime) -> None:
     with pytest.raises(ConfigError, match="start"):
         build_problem(replace(tiny_facts(0), start=start))
