@@ -1,7 +1,6 @@
 """The Model page in a real browser, over a model that was trained and one that waits."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from console_visits import FLAGS, free_port, seed_folder, wait_until_served
 from playwright.sync_api import Page, expect, sync_playwright
-from test_browser_console import FLAGS, seed_folder
-from test_browser_questions import wait_until_served
 
 from analytics.lives import Life
 from linewright.settings.site import Site
@@ -69,9 +67,7 @@ def page_of(
     """A served site whose presses were trained twice; the other classes have no model."""
     chromium = require_real("chromium")
     folder = tmp_path_factory.mktemp("model")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     write_template(folder, console_port=port)
     site = open_site(folder, environ={})
     open_keeper(site).close()
@@ -87,7 +83,7 @@ def page_of(
     with (folder / "serve.log").open("wb") as log, sync_playwright() as playwright:
         process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=log, stderr=log)
         try:
-            wait_until_served(f"http://127.0.0.1:{port}/healthz", process)
+            wait_until_served(f"http://127.0.0.1:{port}/healthz", process, log=folder / "serve.log")
             browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS), headless=True)
             yield browser.new_page(viewport={"width": 1440, "height": 900}), f"http://127.0.0.1:{port}"
             browser.close()

@@ -1,20 +1,17 @@
 """Questions to a plan and scenarios in a real browser, answered by the real command line on a real site."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
+from console_visits import FLAGS, free_port, seed_folder, wait_until_served
 from playwright.sync_api import Page, expect, sync_playwright
-from test_browser_console import FLAGS, seed_folder
 
 from linewright.planning import make_plan
 from linewright.production import seed_records
@@ -51,9 +48,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, require_real: Callable[[str]
     """The site of `linewright init`, planned twice within seconds and served by `linewright serve`."""
     chromium = require_real("chromium")
     folder = tmp_path_factory.mktemp("questions")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     write_template(folder, console_port=port)
     site = open_site(folder, environ={})
     quick = replace(site, planning=replace(site.planning, time_limit_s=1.0))
@@ -69,7 +64,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, require_real: Callable[[str]
     with (folder / "serve.log").open("wb") as log, sync_playwright() as playwright:
         process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=log, stderr=log)
         try:
-            wait_until_served(f"http://127.0.0.1:{port}/healthz", process)
+            wait_until_served(f"http://127.0.0.1:{port}/healthz", process, log=folder / "serve.log")
             browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS), headless=True)
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             yield Place(site=site, page=page, url=f"http://127.0.0.1:{port}")
@@ -133,15 +128,3 @@ def test_scenarios_name_their_faults_and_a_rush_order_becomes_real(place: Place)
         assert next(order for order in records.orders() if order.number == "C-77").quantity == 150
         assert records.audit_trail(1)[0].who == "Petra"
         assert "plan" in {request.job for request in records.take_requests()}
-
-
-def wait_until_served(url: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urlopen(url, timeout=5) as answer:
-                assert answer.status == 200
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError("the console did not start")
