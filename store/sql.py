@@ -119,7 +119,7 @@ def _view(connection: Any, name: str, *, files: list[str], hot: Any | None) -> N
     signals = [column[0] for column in described if column[0] not in {"time", *KEYS}]
     newest = ", ".join(f"arg_max({_name(s)}, received_at) AS {_name(s)}" for s in signals)
     connection.execute(
-        f'CREATE VIEW {_name(name)} AS SELECT machine, "time", observed_at, max(received_at) AS received_at, '  # noqa: S608
+        f'CREATE VIEW {_name(name)} AS SELECT machine, "time", observed_at, max(received_at) AS received_at, '  # noqa: S608 - quoted names
         f"arg_max(quality, received_at) AS quality{', ' + newest if newest else ''} FROM {_name(name + '_rows')} "
         'GROUP BY machine, "time", observed_at'
     )

@@ -81,13 +81,13 @@ def trim(connection: sqlite3.Connection, *, held_bytes: int, max_bytes: int) -> 
 
 def listed(connection: sqlite3.Connection, *, limit: int) -> list[QuarantinedMessage]:
     """Messages in quarantine, newest first."""
-    rows = connection.execute(f"SELECT {COLUMNS} FROM quarantine ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608
+    rows = connection.execute(f"SELECT {COLUMNS} FROM quarantine ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608 - a constant
     return [_message(row) for row in rows]
 
 
 def one(connection: sqlite3.Connection, number: int) -> QuarantinedMessage | None:
     """One message, or None."""
-    row = connection.execute(f"SELECT {COLUMNS} FROM quarantine WHERE id = ?", (number,)).fetchone()  # noqa: S608
+    row = connection.execute(f"SELECT {COLUMNS} FROM quarantine WHERE id = ?", (number,)).fetchone()  # noqa: S608 - a constant
     return None if row is None else _message(row)
 
 

@@ -2,7 +2,8 @@
 
 Run: `python tests/benchmarks/cluster_speed.py [--hours 2] [--lives 16] [--repeats 3]`. A scheduler and workers of one
 thread each on loopback; one and two workers take turns, so that whatever else runs disturbs both. "of CPU" is that of
-the busiest worker, which other load does not stretch. Results are compared bit for bit with those of this process.
+the busiest worker, which other load does not stretch. Results are compared bit for bit with those of this process;
+where one differs it exits with 1.
 """
 
 import argparse
@@ -128,8 +129,8 @@ def timed(
     return Run(wall_s=took, busiest_s=busiest, client_s=mine), found
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print; 1 where results are not equal."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=2.0, help="of 1,000 series at 1 Hz, to read")
     parser.add_argument("--lives", type=int, default=16, help=f"of {ROWS} rows, to build features of")
@@ -144,6 +145,7 @@ def main() -> None:
         print(f"load average {os.getloadavg()[0]:.1f} before\n")
         print("| work, parts | here [s] | one worker [s] | two [s] | speed-up | of CPU | client [CPU s] | equal |")
         print("|---|---|---|---|---|---|---|---|")
+        different = list[str]()
         with crew(folder / "one", 1) as one, crew(folder / "two", 2) as two:
             for name, (work, items, content) in jobs.items():
                 began = time.perf_counter()
@@ -157,6 +159,8 @@ def main() -> None:
                         if repeat:  # the first one loads the libraries
                             runs[count].append(run)
                         equal &= [content(each) for each in found] == wanted
+                if not equal:
+                    different.append(name)
                 wall = {count: statistics.median(run.wall_s for run in each) for count, each in runs.items()}
                 busiest = {count: statistics.median(run.busiest_s for run in each) for count, each in runs.items()}
                 sooner = statistics.median(a.wall_s / b.wall_s for a, b in zip(runs[1], runs[2], strict=True))
@@ -167,9 +171,12 @@ def main() -> None:
                     flush=True,
                 )
         print(f"\nload average {os.getloadavg()[0]:.1f} after")
+        if different:
+            print(f"Not equal to the results of one process: {', '.join(different)}.", file=sys.stderr)
+        return 1 if different else 0
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

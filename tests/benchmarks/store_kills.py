@@ -1,5 +1,7 @@
 """The embedded store's writer killed a hundred times with twenty reading processes beside it; prints what was found.
 
+Exits with 1 where anything was lost or doubled, or a reader failed.
+
 Run: `python tests/benchmarks/store_kills.py [--kills 100] [--readers 20] [--at-most-s S]`. The kills fall into ingest,
 sealing and compaction: the writer seals every other batch and compacts every third sealing. Each value is the number of
 its batch, so a lost, doubled or torn one shows. A short form is tests/integration/test_store_kills.py.
@@ -10,6 +12,7 @@ import random
 import shutil
 import signal
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -56,8 +59,8 @@ def faults_of(folder: Path, acknowledged: int) -> list[str]:
     return faults
 
 
-def main() -> None:
-    """Kill, read, check, print."""
+def main() -> int:
+    """Kill, read, check, print; 1 where something was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--readers", type=int, default=20)
@@ -75,13 +78,15 @@ def main() -> None:
             reader.send_signal(signal.SIGKILL)
         errors = [reader.communicate()[1] for reader in readers]
         print(f"{len(opened_s)} kills in {took_s:.0f} s, {acknowledged + 1} batches acknowledged")
-        print("lost, doubled: " + ("; ".join(faults_of(folder, acknowledged)) or "none"))
+        faults = faults_of(folder, acknowledged)
+        print("lost, doubled: " + ("; ".join(faults) or "none"))
         print(f"open after a kill: median {statistics.median(opened_s):.3f} s, worst {max(opened_s):.3f} s")
         failed = [error for code, error in zip(ended, errors, strict=True) if code is not None]
         print(f"{arguments.readers} readers: {len(failed)} ended with an error" + "".join(f"\n{e}" for e in failed))
+        return 1 if faults or failed else 0
     finally:
         shutil.rmtree(folder.parent, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
