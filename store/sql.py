@@ -17,10 +17,11 @@ import pyarrow as pa
 
 from plant.assets import Plant
 from store.embedded.care import classes
-from store.embedded.columns import KEYS, ORIGIN, ClassColumns, columns_of, together
+from store.embedded.columns import KEYS, ClassColumns, columns_of
 from store.embedded.hot import hot_batches
 from store.embedded.layout import found_path, open_hot_to_read, reaching
 from store.embedded.retention import rolled_windows
+from store.embedded.rows import joined, table_of
 from store.embedded.segments import manifest
 
 SETTINGS: Final = (
@@ -93,9 +94,9 @@ def _show(connection: Any, folder: Path, plant: Plant) -> None:
             files = [str(found_path(folder, segment.file)) for segment in manifest(hot, name)]
             sound = [file for file in files if Path(file).exists()]
             paths += sound
-            batches = [batch.table.drop_columns(list(ORIGIN)) for batch in hot_batches(hot, name)]
+            batches = [batch.rows for batch in hot_batches(hot, name)]
             if sound or batches:
-                _view(connection, name, files=sound, hot=_plain(together(batches)) if batches else None)
+                _view(connection, name, files=sound, hot=_plain(table_of(joined(batches))) if batches else None)
                 if name in plant.class_index:
                     _view_states(connection, name, columns=columns_of(plant.class_index[name]))
             for grain_s, ending in ROLLUP_VIEWS.items():

@@ -3,14 +3,13 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow as pa
 
 from plant.signals import Batch
-from store.embedded.columns import packed, together, unpacked
+from store.embedded.bodies import packed_rows, unpacked_rows
+from store.embedded.rows import Rows, joined
 from store.settings import StoreSettings
 
 
@@ -45,7 +44,7 @@ class HotBatch:
     number: int
     run: str
     filters: tuple[str, ...]
-    table: Any
+    rows: Rows
 
 
 def hot_batches(connection: sqlite3.Connection, machine_class: str) -> list[HotBatch]:
@@ -54,7 +53,8 @@ def hot_batches(connection: sqlite3.Connection, machine_class: str) -> list[HotB
         "SELECT id, run, filters, body FROM batches WHERE class = ? ORDER BY id", (machine_class,)
     )
     return [
-        HotBatch(number=row[0], run=row[1], filters=tuple(json.loads(row[2])), table=unpacked(row[3])) for row in rows
+        HotBatch(number=row[0], run=row[1], filters=tuple(json.loads(row[2])), rows=unpacked_rows(row[3]))
+        for row in rows
     ]
 
 
@@ -67,32 +67,30 @@ def hot_part(connection: sqlite3.Connection, machine_class: str) -> HotPart:
     return HotPart() if rows is None else HotPart(rows=rows, bytes=size, start_us=start_us, end_us=end_us)
 
 
-def body_of(rows: Any, batch: Batch) -> bytes:
-    """New rows of a batch as they are kept, with what sealing needs to correct the ledger.
+def body_of(rows: Rows, batch: Batch) -> bytes:
+    """New rows of a batch as they are kept; those of a quarantined message get message -1: it does not count as stored.
 
     Args:
-        rows: With `message`; those of a quarantined message get message -1, since it does not count as stored.
-        batch: For the filter of each message and its rejections.
+        rows: Of one class.
+        batch: For its rejections.
     """
-    message = rows["message"].to_numpy()
-    filters = pa.array(np.asarray(batch.message_filter)[message].astype(np.int16))
     if rejected := [rejection.message for rejection in batch.rejections]:
-        counted = np.where(np.isin(message, rejected), -1, message).astype(np.int32)
-        rows = rows.set_column(rows.column_names.index("message"), "message", pa.array(counted))
-    return packed(rows.append_column("filter", filters))
+        counted = np.where(np.isin(rows.message, rejected), -1, rows.message).astype(np.int32)
+        rows = replace(rows, message=counted)
+    return packed_rows(rows)
 
 
-def hot_rows(connection: sqlite3.Connection, numbers: Sequence[int]) -> Any | None:
+def hot_rows(connection: sqlite3.Connection, numbers: Sequence[int]) -> Rows | None:
     """The rows of some batches, one after the other; None where one is gone."""
-    tables = []
+    parts = []
     for number in numbers:
         if (found := connection.execute("SELECT body FROM batches WHERE id = ?", (number,)).fetchone()) is None:
             return None
-        tables.append(unpacked(found[0]))
-    return together(tables)
+        parts.append(unpacked_rows(found[0]))
+    return joined(parts) if parts else None
 
 
-def insert_batch(connection: sqlite3.Connection, batch: Batch, *, machine_class: str, rows: Any, body: bytes) -> int:
+def insert_batch(connection: sqlite3.Connection, batch: Batch, *, machine_class: str, rows: Rows, body: bytes) -> int:
     """Add the rows of one class; returns their number."""
     low, high = span(rows)
     cursor = connection.execute(
@@ -103,7 +101,6 @@ def insert_batch(connection: sqlite3.Connection, batch: Batch, *, machine_class:
     return cursor.lastrowid
 
 
-def span(rows: Any) -> tuple[int, int]:
+def span(rows: Rows) -> tuple[int, int]:
     """First and last `observed_at`, both included [µs UTC]."""
-    observed = rows["observed_at"].to_numpy()
-    return int(observed.min()), int(observed.max())
+    return int(rows.observed.min()), int(rows.observed.max())

@@ -3,19 +3,21 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from plant.signals import LastValue, Quality
-from store.embedded.columns import ClassColumns, together
+from store.embedded.columns import ClassColumns
 from store.embedded.newest import Newest, grown, nothing, places_of, take, values_of
+from store.embedded.rows import Rows, joined
 from store.embedded.stored_values import chosen, persist, persisted_values
 
 WAITING_ROWS: Final = 5_000
 """So many rows wait at most to be looked at; bounds memory."""
-BATCHES_SINCE: Final = 8
-"""So many batches of a class are at most newer than what is persisted; bounds the work of who reads."""
+ROWS_SINCE: Final = 2_000
+BATCHES_SINCE: Final = 32
+"""So many rows, or batches, of a class are about newer than what is persisted; bounds the work of who reads."""
 
 
 class LastValues:
@@ -24,9 +26,9 @@ class LastValues:
     def __init__(self, classes: Mapping[str, ClassColumns]) -> None:
         self._newest = {name: nothing(columns) for name, columns in classes.items()}
         self._changed: set[str] = set()
-        self._waiting: dict[str, list[Any]] = {}
+        self._waiting: dict[str, list[Rows]] = {}
         self._waiting_rows = 0
-        self._since = Counter[str]()
+        self._batches_since, self._rows_since = Counter[str](), Counter[str]()
 
     def load(self, connection: sqlite3.Connection, class_of: Mapping[str, str]) -> None:
         """Take what is persisted, by the class that each machine has today; hot batches are up to the caller."""
@@ -34,23 +36,24 @@ class LastValues:
             if (name := class_of.get(value.machine)) is not None:
                 self._put(self._newest[name], value)
 
-    def note(self, name: str, table: Any) -> None:
-        """Take committed rows of a class; looked at when somebody asks or persists, many tables at once."""
-        self._since[name] += 1
-        if (table["quality"].to_numpy() & np.uint8(Quality.STALE)).any():  # what came before such a row matters
-            self.update(name, table)
+    def note(self, name: str, rows: Rows) -> None:
+        """Take committed rows of a class; looked at when somebody asks or persists, many batches at once."""
+        self._batches_since[name] += 1
+        self._rows_since[name] += len(rows)
+        if (rows.quality & np.uint8(Quality.STALE)).any():  # what came before such a row matters
+            self.update(name, rows)
             return
-        self._waiting.setdefault(name, []).append(table)
-        self._waiting_rows += len(table)
+        self._waiting.setdefault(name, []).append(rows)
+        self._waiting_rows += len(rows)
         if self._waiting_rows > WAITING_ROWS:
             self._settle()
 
-    def update(self, name: str, table: Any) -> Newest:
+    def update(self, name: str, rows: Rows) -> Newest:
         """Take the newest values of new rows of a class, late ones aside; returns what `restore` takes."""
         self._settle()
         newest = self._newest[name]
         before = newest.copy()
-        take(newest, table)
+        take(newest, rows)
         self._changed.add(name)
         return before
 
@@ -67,12 +70,14 @@ class LastValues:
     def persisted(self) -> None:
         """What was written is committed."""
         self._changed.clear()
-        self._since.clear()
+        self._batches_since.clear()
+        self._rows_since.clear()
 
     @property
     def is_due(self) -> bool:
-        """Whether so many batches came since that readers would have much to add."""
-        return max(self._since.values(), default=0) >= BATCHES_SINCE
+        """Whether so much came since that readers would have much to add."""
+        batches, rows = self._batches_since.values(), self._rows_since.values()
+        return max(batches, default=0) >= BATCHES_SINCE or max(rows, default=0) >= ROWS_SINCE
 
     @property
     def changed(self) -> bool:
@@ -86,8 +91,8 @@ class LastValues:
 
     def _settle(self) -> None:
         waiting, self._waiting, self._waiting_rows = self._waiting, {}, 0
-        for name, tables in waiting.items():
-            take(self._newest[name], together(tables) if len(tables) > 1 else tables[0])
+        for name, parts in waiting.items():
+            take(self._newest[name], joined(parts))
             self._changed.add(name)
 
     def _put(self, newest: Newest, value: LastValue) -> None:

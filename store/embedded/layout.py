@@ -17,10 +17,10 @@ import pyarrow as pa
 from plant.errors import Unavailable
 from store.embedded.migration import from_format_1, from_format_2, from_format_3
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """`PRAGMA user_version` of hot.db. 2: checksums, rollups, last values by class, bodies under one lz4 block.
 3: what is in flight and what samples came are counted by themselves. 4: rollups that outlive their readings, what was
-let go or deleted, durations in rollups."""
+let go or deleted, durations in rollups. 5: bodies of batches hold rows in few arrays."""
 
 WINDOW_US: Final = 6 * 3_600_000_000
 """Sealed files never cross a border of such windows of `observed_at`, which compaction makes one file each [µs]."""
@@ -121,7 +121,8 @@ def open_hot(folder: Path) -> sqlite3.Connection:
                         from_format_1(connection)
                     if version <= 2:
                         from_format_2(connection)
-                    from_format_3(connection)
+                    if version <= 3:
+                        from_format_3(connection)
                 connection.execute(f"PRAGMA user_version={FORMAT}")
         sync_folder(folder)
     except BaseException:

@@ -1,14 +1,14 @@
 """Newest values of one machine class as arrays, and how rows change them."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from plant.signals import LastValue, Quality
-from store.embedded.columns import ClassColumns, as_numbers, as_text, machine_codes
+from store.embedded.columns import ClassColumns
+from store.embedded.rows import Rows, as_described
 
 NEVER: Final = np.int64(-(2**63))
 """`observed_at` of what was not reported yet."""
@@ -78,29 +78,30 @@ def places_of(newest: Newest, machines: list[str]) -> NDArray[np.int64]:
     return np.array([known[machine] for machine in machines], dtype=np.int64)
 
 
-def take(newest: Newest, table: Any) -> None:
-    """Take the newest values of rows in the store's form, late ones aside."""
-    if len(table) == 0:
+def take(newest: Newest, rows: Rows) -> None:
+    """Take the newest values of some rows, late ones aside."""
+    if len(rows) == 0:
         return
-    codes, names = machine_codes(table)
-    observed, received = table["observed_at"].to_numpy(), table["received_at"].to_numpy()
+    rows = as_described(rows, newest.columns)
+    codes, observed, received = rows.machine.codes, rows.observed, rows.received
     order = np.lexsort((received, observed, codes))
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-    ends = np.append(starts[1:], len(order)) - 1
-    places = places_of(newest, [names[code] for code in codes[order][starts]])
-    dead = (table["quality"].to_numpy() & np.uint8(Quality.STALE)) != 0
+    places = places_of(newest, [rows.machine.words[code] for code in codes[order][starts].tolist()])
+    dead = (rows.quality & np.uint8(Quality.STALE)) != 0
     if dead.any():
         newest.stale[places] = np.maximum(newest.stale[places], _died_at(dead[order], received[order], order, starts))
-    named = dict(zip(table.column_names, table.itercolumns(), strict=True))
-    columns = {
-        index: named[signal].combine_chunks() for index, signal in enumerate(newest.columns.signals) if signal in named
-    }
-    rows, numeric = order[ends], len(newest.columns.numbers)
-    full = [i for i, column in columns.items() if i < numeric and column.type == pa.float64() and not column.null_count]
-    if full:
-        _take_all(newest, places, full, [columns[index].to_numpy()[rows] for index in full], observed, received, rows)
-    for index in columns.keys() - full:
-        _take_one(newest, places, index, columns[index], observed, received, order, starts, ends)
+    column = {name: index for index, name in enumerate(newest.columns.signals)}
+    known = [index for index, name in enumerate(rows.numbers) if name in column]
+    if known:
+        values = rows.values if len(known) == len(rows.numbers) else rows.values[known]
+        fresh = _fresh(newest, rows, places, [column[rows.numbers[index]] for index in known], values == values, order)
+        newest.numbers[fresh.place, fresh.column] = values[fresh.signal, fresh.row]
+    numeric = len(newest.columns.numbers)
+    for name, words in rows.texts.items():
+        if name in column:
+            fresh = _fresh(newest, rows, places, [column[name]], (words.codes >= 0)[np.newaxis], order)
+            told = np.array(words.words, dtype=object)[words.codes[fresh.row]]
+            newest.texts[fresh.place, fresh.column - numeric] = told
 
 
 def values_of(newest: Newest) -> list[LastValue]:
@@ -145,52 +146,42 @@ def _died_at(
     return again
 
 
-def _take_all(
-    newest: Newest,
-    places: NDArray[np.int64],
-    signals: list[int],
-    values: list[Any],
-    observed: NDArray[np.int64],
-    received: NDArray[np.int64],
-    rows: NDArray[np.int64],
-) -> None:
-    """Numbers that every row holds: the newest row of each machine is the newest of each signal."""
-    block = np.ix_(places, np.array(signals))
-    at = observed[rows][:, np.newaxis]
-    fresh = newest.observed[block] <= at  # (machine, signal)
-    newest.numbers[block] = np.where(fresh, np.stack(values, axis=1), newest.numbers[block])
-    newest.received[block] = np.where(fresh, received[rows][:, np.newaxis], newest.received[block])
-    newest.observed[block] = np.where(fresh, at, newest.observed[block])
+class _Fresh(NamedTuple):
+    """Values that are newer than what was known. (value,) each"""
+
+    place: NDArray[np.int64]
+    column: NDArray[np.int64]
+    signal: NDArray[np.int64]
+    row: NDArray[np.int64]
 
 
-def _take_one(
+def _fresh(
     newest: Newest,
+    rows: Rows,
     places: NDArray[np.int64],
-    index: int,
-    column: Any,
-    observed: NDArray[np.int64],
-    received: NDArray[np.int64],
+    columns: list[int],
+    told: NDArray[np.bool_],
     order: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    ends: NDArray[np.int64],
-) -> None:
-    """One signal: of each machine the newest row that holds it."""
-    found, rows = places, order[ends]
-    if column.null_count:
-        valid = column.is_valid().to_numpy(zero_copy_only=False)[order]
-        last = np.maximum.reduceat(np.where(valid, np.arange(len(order)), -1), starts)
-        found, rows = places[last >= 0], order[last[last >= 0]]
-    fresh = newest.observed[found, index] <= observed[rows]
-    found, rows = found[fresh], rows[fresh]
-    newest.observed[found, index], newest.received[found, index] = observed[rows], received[rows]
-    numeric = len(newest.columns.numbers)
-    if index < numeric:
-        newest.numbers[found, index] = as_numbers(column)[rows]
+) -> _Fresh:
+    """Of each machine and signal the newest row that holds it, where that is newer; its times are taken.
+
+    Args:
+        newest: What was known.
+        rows: New ones.
+        places: Of their machines, in order. (machine,)
+        columns: Of the signals. (signal,)
+        told: Which rows hold which signal. (signal, row)
+        order: Rows by machine, `observed_at` and `received_at`. (row,)
+    """
+    starts = np.flatnonzero(np.diff(rows.machine.codes[order], prepend=-1))
+    if told.all():
+        last = np.broadcast_to(np.append(starts[1:], len(order)) - 1, (len(columns), len(starts)))
     else:
-        newest.texts[found, index - numeric] = _words(column, rows)
-
-
-def _words(column: Any, rows: NDArray[np.int64]) -> Any:
-    array = as_text(column)
-    words = np.array([*array.dictionary.to_pylist(), None], dtype=object)
-    return words[array.indices.fill_null(-1).to_numpy(zero_copy_only=False)[rows]]
+        last = np.maximum.reduceat(np.where(told[:, order], np.arange(len(order)), -1), starts, axis=1)
+    row = order[last]  # (signal, machine)
+    column = np.array(columns)[:, np.newaxis]
+    signal, machine = np.nonzero((last >= 0) & (newest.observed[places, column] <= rows.observed[row]))
+    found = _Fresh(place=places[machine], column=column[signal, 0], signal=signal, row=row[signal, machine])
+    newest.observed[found.place, found.column] = rows.observed[found.row]
+    newest.received[found.place, found.column] = rows.received[found.row]
+    return found

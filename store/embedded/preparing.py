@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plant.signals import Batch
-from store.embedded.columns import ClassColumns, incoming, reported, without
+from store.embedded.columns import ClassColumns
 from store.embedded.keys import Comparison, RecentKeys
+from store.embedded.rows import Rows, incoming, reported, without
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,8 +17,8 @@ class Prepared:
     """One table of a batch, compared with what was there."""
 
     machine_class: str
-    rows: Any
-    """What is new or revised, with `filter` and `message`."""
+    rows: Rows
+    """What is new or revised."""
     comparison: Comparison
     new: NDArray[np.int64]
     """New samples of each message. (message,)"""
@@ -37,9 +38,9 @@ def prepare(batch: Batch, table: Any, *, columns: ClassColumns, keys: RecentKeys
     Raises:
         ValueError: A column that the machine class does not have, or a missing key column.
     """
-    rows = incoming(table, columns)
+    rows = incoming(table, columns, message_filter=batch.message_filter)
     comparison = keys.compare(rows)
-    message = rows["message"].to_numpy()
+    message = rows.message
     total = np.bincount(message, weights=reported(rows), minlength=batch.messages).astype(np.int64)
     duplicate = np.zeros(batch.messages, dtype=np.int64)
     for row, signals in comparison.duplicates.items():

@@ -14,11 +14,13 @@ from plant.clock import microseconds
 from plant.signals import Aggregation, LastValue, LedgerLine, Window
 from store.contract import Aggregations
 from store.embedded import ledger, quarantine, stored_values
-from store.embedded.columns import ClassColumns, all_columns, columns_of, together, unpacked, wanted_columns
+from store.embedded.bodies import unpacked_rows
+from store.embedded.columns import ClassColumns, all_columns, columns_of, together, wanted_columns
 from store.embedded.layout import open_hot_to_read, reaching
 from store.embedded.partitions import Partition, divided
 from store.embedded.quarantine import QuarantinedMessage
 from store.embedded.retention import rolled_windows
+from store.embedded.rows import joined, table_of
 from store.embedded.segments import Damaged, Gone, manifest
 from store.embedded.views import Question, View, windows_in, without
 from store.embedded.windows import Frame, raw_window
@@ -204,7 +206,7 @@ class EmbeddedReader:
                 "SELECT body FROM batches WHERE class = ? AND id >= ? ORDER BY id",
                 (machine_class, numbers[len(known)]),
             )
-            tables = [unpacked(body) for (body,) in fresh]
-            table = together(tables if table is None else [table, *tables])
+            new = table_of(joined([unpacked_rows(body) for (body,) in fresh]))
+            table = new if table is None else together([table, new])
         self._hot[machine_class] = (numbers, table)
         return table

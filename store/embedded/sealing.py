@@ -12,21 +12,21 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from store.embedded import ledger
-from store.embedded.columns import ORIGIN, machine_codes, together, without
+from store.embedded.columns import machine_codes
 from store.embedded.hot import HotBatch, hot_batches
 from store.embedded.keys import RecentKeys
 from store.embedded.layout import ROLLUPS, WINDOW_US, retired_path, segment_path, transaction
 from store.embedded.memory import give_back
+from store.embedded.rows import Rows, emptied, hashed, joined, picked, rows_of, table_of, without
 from store.embedded.segments import (
     OpenSegment,
     Ranges,
     Segment,
     enter,
-    in_order,
     manifest,
-    ranges_of,
     read_whole,
     write_segment,
 )
@@ -40,19 +40,15 @@ def seal_class(connection: sqlite3.Connection, folder: Path, machine_class: str)
     batches = hot_batches(connection, machine_class)
     if not batches:
         return 0
-    hot = together(
-        [
-            batch.table.append_column("batch", pa.array(np.full(len(batch.table), index, dtype=np.int32)))
-            for index, batch in enumerate(batches)
-        ]
-    )
-    kept = without(hot, known := _known_before(connection, folder, machine_class, hot))
-    moves = _moves(batches, hot, kept, known)
-    table = in_order(kept.drop_columns([*ORIGIN, "batch"]))
+    hot = joined([batch.rows for batch in batches])
+    batch_of = np.repeat(np.arange(len(batches)), [len(batch.rows) for batch in batches])
+    known = _known_before(connection, folder, machine_class, hot)
+    moves = _moves(batches, hot, batch_of, known)
+    rows = _in_order(without(hot, known))
     number = next_number(connection)
     files = [
-        write_segment(folder, part, machine_class=machine_class, number=number + index)
-        for index, part in enumerate(_by_window(table))
+        write_segment(folder, table_of(part), machine_class=machine_class, number=number + index)
+        for index, part in enumerate(_by_window(rows))
     ]
     with transaction(connection):
         for index, file in enumerate(files):
@@ -60,10 +56,10 @@ def seal_class(connection: sqlite3.Connection, folder: Path, machine_class: str)
         connection.execute("DELETE FROM batches WHERE class = ? AND id <= ?", (machine_class, batches[-1].number))
         for (run, name), (messages, samples) in moves.items():
             ledger.reclassify(connection, run, name, messages=messages, samples=samples)
-    rows = len(table)
-    del table
+    count = len(rows)
+    del batches, hot, rows
     give_back()
-    return rows
+    return count
 
 
 def unlink_retired(connection: sqlite3.Connection, folder: Path, *, before_us: int) -> int:
@@ -113,61 +109,74 @@ def next_number(connection: sqlite3.Connection) -> int:
     return 1 if row is None else int(row[0]) + 1
 
 
-def _known_before(connection: sqlite3.Connection, folder: Path, machine_class: str, hot: Any) -> dict[int, list[str]]:
+def _known_before(connection: sqlite3.Connection, folder: Path, machine_class: str, hot: Rows) -> dict[int, list[str]]:
     """Cells of the hot rows that sealed segments hold already: row to signals."""
-    ranges = ranges_of(in_order(hot.select(["machine", "observed_at", "received_at"])))
-    low, high = min(start for start, _ in ranges.values()), max(end for _, end in ranges.values())
-    segments = manifest(connection, machine_class, start_us=low, end_us=high + 1)
-    wanted = np.unique(_hashes(hot))
+    low, high = int(hot.observed.min()), int(hot.observed.max())
+    if not (segments := manifest(connection, machine_class, start_us=low, end_us=high + 1)):
+        return {}
+    ranges, wanted = _ranges(hot), np.unique(hashed(hot.machine.words, hot.machine.codes, hot.observed))
     tables = [_alike(folder, segment, ranges, wanted) for segment in segments]
     if not any(len(table) for table in tables):
         return {}
-    known = together([table for table in tables if len(table)])
-    known = known.take(pa.array(np.argsort(known["received_at"].to_numpy(), kind="stable"))).combine_chunks()
+    known = joined([rows_of(table) for table in tables if len(table)])
+    known = picked(known, np.argsort(known.received, kind="stable"))
     keys = RecentKeys(window_rows=len(known))
     keys.add(known, keys.compare(known).merged)
     return keys.compare(hot).duplicates
 
 
+def _ranges(rows: Rows) -> Ranges:
+    """First and last `observed_at` of each machine."""
+    codes, count = rows.machine.codes, len(rows.machine.words)
+    low, high = np.full(count, 2**62), np.full(count, -(2**62))
+    np.minimum.at(low, codes, rows.observed)
+    np.maximum.at(high, codes, rows.observed)
+    spans = zip(rows.machine.words, low.tolist(), high.tolist(), strict=True)
+    return {machine: (first, last) for machine, first, last in spans if first <= last}
+
+
 def _alike(folder: Path, segment: Segment, ranges: Ranges, wanted: Any) -> Any:
     """The rows of a segment whose keys may be among those wanted; only the row groups that have any are decoded."""
+
+    def fits(keys: Any) -> Any:
+        codes, names = machine_codes(keys)
+        return np.isin(hashed(names, codes, keys["observed_at"].to_numpy()), wanted)
+
     with closing(OpenSegment(folder, segment)) as opened:
-        return opened.alike(ranges, lambda keys: np.isin(_hashes(keys), wanted))
+        return opened.alike(ranges, fits)
 
 
-def _by_window(table: Any) -> list[Any]:
+def _in_order(rows: Rows) -> Rows:
+    """Sorted by machine, `observed_at` and `received_at`; rows alike in these keep their order."""
+    rank = np.argsort(np.argsort(np.array(rows.machine.words, dtype=object), kind="stable"), kind="stable")
+    return picked(rows, np.lexsort((rows.received, rows.observed, rank[rows.machine.codes])))
+
+
+def _by_window(rows: Rows) -> list[Rows]:
     """Sorted rows parted where compaction parts them, so that a file belongs to one window; few rows stay together."""
-    window = table["observed_at"].to_numpy() // WINDOW_US
-    if len(table) < ROWS_PER_WINDOW * len(np.unique(window)):
-        return [table] if len(table) else []
-    return [table.filter(pa.array(window == one)).combine_chunks() for one in np.unique(window)]
+    window = rows.observed // WINDOW_US
+    windows = np.unique(window)
+    if len(windows) <= 1 or len(rows) < ROWS_PER_WINDOW * len(windows):
+        return [rows] if len(rows) else []
+    return [picked(rows, window == one) for one in windows]
 
 
 def _moves(
-    batches: list[HotBatch], hot: Any, kept: Any, known: dict[int, list[str]]
+    batches: list[HotBatch], hot: Rows, batch_of: NDArray[np.int64], known: dict[int, list[str]]
 ) -> dict[tuple[str, str], tuple[int, int]]:
     """By run and filter: messages that turned out duplicates as a whole, and duplicate samples."""
     if not known:
         return {}
-    batch_of, filter_of = hot["batch"].to_numpy(), hot["filter"].to_numpy()
-    message_of = hot["message"].to_numpy()
-    still = set(zip(kept["batch"].to_pylist(), kept["message"].to_pylist(), strict=True))
+    kept = ~emptied(hot, known)
+    still = set(zip(batch_of[kept].tolist(), hot.message[kept].tolist(), strict=True))
     moves: dict[tuple[str, str], tuple[int, int]] = {}
     gone: set[tuple[int, int]] = set()
     for row, signals in known.items():
-        batch, message = int(batch_of[row]), int(message_of[row])
-        origin = (batches[batch].run, batches[batch].filters[filter_of[row]])
+        batch, message = int(batch_of[row]), int(hot.message[row])
+        origin = (batches[batch].run, batches[batch].filters[hot.filter[row]])
         whole = message >= 0 and (batch, message) not in still and (batch, message) not in gone
         if whole:
             gone.add((batch, message))
         messages, samples = moves.get(origin, (0, 0))
         moves[origin] = (messages + whole, samples + len(signals))
     return moves
-
-
-def _hashes(table: Any) -> Any:
-    """One number per key that is equal for equal keys, seldom for others; to find candidates in one pass."""
-    codes, names = machine_codes(table)
-    names_hash = np.array([hash(name) for name in names], dtype=np.int64)
-    with np.errstate(over="ignore"):
-        return table["observed_at"].to_numpy() * np.int64(0x9E3779B97F4A7C1) ^ names_hash[codes]

@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from plant.signals import LastValue
-from store.embedded.columns import NOT_SIGNALS, TEXT, ClassColumns, as_text, packed, unpacked
+from plant.signals import LastValue, Quality
+from store.embedded.bodies import packed, unpacked, unpacked_rows
+from store.embedded.columns import TEXT, ClassColumns, as_text
 from store.embedded.newest import NEVER, Newest, nothing, places_of, take, values_of
+from store.embedded.rows import Rows, joined
 
 UP_TO: Final = b"up_to_batch"
 """In the metadata of what is persisted: the last batch it knows of."""
@@ -85,16 +87,16 @@ def _bodies(connection: sqlite3.Connection) -> list[tuple[str, Any]]:
     return [(name, unpacked(body)) for name, body in rows]
 
 
-def _since(connection: sqlite3.Connection, name: str, persisted: Any | None) -> list[Any]:
+def _since(connection: sqlite3.Connection, name: str, persisted: Any | None) -> list[Rows]:
     """The hot batches of a class that what is persisted does not know of, in order."""
     metadata = {} if persisted is None else persisted.schema.metadata or {}
     rows = connection.execute(
         "SELECT body FROM batches WHERE class = ? AND id > ? ORDER BY id", (name, int(metadata.get(UP_TO, 0)))
     )
-    return [unpacked(body) for (body,) in rows]
+    return [unpacked_rows(body) for (body,) in rows]
 
 
-def _newest_of(persisted: Any | None, since: list[Any]) -> Newest:
+def _newest_of(persisted: Any | None, since: list[Rows]) -> Newest:
     """The arrays of a persisted table, and what some batches changed in them."""
     kinds: dict[str, bool] = {}  # whether a signal is text; the newest one says
     if persisted is not None:
@@ -103,8 +105,8 @@ def _newest_of(persisted: Any | None, since: list[Any]) -> Newest:
         words, word = _decoded(persisted["text"])
         is_text = word >= 0
         kinds = dict(zip([signals[code] for code in signal], is_text.tolist(), strict=True))
-    for table in since:
-        kinds |= {part.name: part.type == TEXT for part in table.schema if part.name not in NOT_SIGNALS}
+    for rows in since:
+        kinds |= dict.fromkeys(rows.numbers, False) | dict.fromkeys(rows.texts, True)
     numbers = tuple(name for name, text in kinds.items() if not text)
     texts = tuple(name for name, text in kinds.items() if text)
     newest = nothing(ClassColumns(name="", numbers=numbers, counters=frozenset(), texts=texts))
@@ -125,8 +127,11 @@ def _newest_of(persisted: Any | None, since: list[Any]) -> Newest:
         if "stale" in persisted.column_names:
             stale = persisted["stale"].to_numpy()[fits]
             np.maximum.at(newest.stale, row[stale], received[stale])
-    for table in since:
-        take(newest, table)
+    if any((rows.quality & np.uint8(Quality.STALE)).any() for rows in since):  # what came before such a row matters
+        for rows in since:
+            take(newest, rows)
+    elif since:
+        take(newest, joined(since))
     return newest
 
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +18,7 @@ from plant.signals import Batch, LastValue, Receipt
 from store.answering import Answering
 from store.embedded import ledger, quarantine, retention, sealing
 from store.embedded.care import set_all_aside, set_aside
-from store.embedded.columns import ORIGIN, ClassColumns, columns_of
+from store.embedded.columns import ClassColumns, columns_of
 from store.embedded.hot import HotPart, body_of, hot_batches, hot_part, hot_rows, insert_batch, span
 from store.embedded.keys import RecentKeys
 from store.embedded.last_values import LastValues
@@ -29,6 +28,7 @@ from store.embedded.lock import WriterLock
 from store.embedded.preparing import Prepared, prepare
 from store.embedded.reader import EmbeddedReader
 from store.embedded.retention import Deletion, Removal
+from store.embedded.rows import Rows, rows_of
 from store.embedded.segments import Damaged, manifest, retire
 from store.embedded.upkeep import Upkeep, wall_us
 from store.settings import StoreSettings
@@ -245,20 +245,19 @@ class EmbeddedWriter(Answering):
                 keys.add(sealed, keys.compare(sealed).merged)
                 keys.seal()
             for batch in hot_batches(self._connection, name):
-                table = batch.table.drop_columns(list(ORIGIN))
-                keys.add(table, keys.compare(table).merged, batch=batch.number)
-                self._last.update(name, table)
+                keys.add(batch.rows, keys.compare(batch.rows).merged, batch=batch.number)
+                self._last.update(name, batch.rows)
             self._hot[name] = hot_part(self._connection, name)
 
-    def _newest_sealed(self, name: str, rows: int) -> Any | None:
+    def _newest_sealed(self, name: str, rows: int) -> Rows | None:
         while True:
             try:
-                return sealing.newest_rows(self._connection, self._folder, name, rows=rows)
+                table = sealing.newest_rows(self._connection, self._folder, name, rows=rows)
+                return None if table is None else rows_of(table)
             except Damaged as damage:
                 set_aside(self._connection, self._folder, damage.segment, why=damage.why, wall_us=wall_us())
 
     def _commit(self, batch: Batch, outcome: Outcome, parts: list[Prepared]) -> None:
-        tables = [part.rows.drop_columns(["message"]) for part in parts]
         bodies = [body_of(part.rows, batch) for part in parts]
         due = self._last.is_due
         quarantined_bytes = self._quarantined_bytes
@@ -284,12 +283,12 @@ class EmbeddedWriter(Answering):
         self._quarantined_bytes = quarantined_bytes
         if due:
             self._last.persisted()
-        for part, table, body, number in zip(parts, tables, bodies, numbers, strict=True):
-            self._last.note(part.machine_class, table)
-            self._keys[part.machine_class].add(table, part.comparison.merged, batch=number)
-            low, high = span(table)
+        for part, body, number in zip(parts, bodies, numbers, strict=True):
+            self._last.note(part.machine_class, part.rows)
+            self._keys[part.machine_class].add(part.rows, part.comparison.merged, batch=number)
+            low, high = span(part.rows)
             hot = self._hot[part.machine_class]
-            self._hot[part.machine_class] = hot.grown(rows=len(table), size=len(body), start_us=low, end_us=high)
+            self._hot[part.machine_class] = hot.grown(rows=len(part.rows), size=len(body), start_us=low, end_us=high)
 
     def _no_keys(self) -> RecentKeys:
         return RecentKeys(

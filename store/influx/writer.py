@@ -23,13 +23,14 @@ from plant.errors import Unavailable
 from plant.signals import Batch, LastValue, Receipt, Rejection, RejectionReason
 from store.answering import Answering
 from store.embedded import ledger, quarantine, retention
-from store.embedded.columns import ClassColumns, columns_of, incoming, machine_codes, reported, without
+from store.embedded.columns import ClassColumns, columns_of
 from store.embedded.keys import RecentKeys
 from store.embedded.last_values import LastValues
 from store.embedded.layout import open_hot, reaching, transaction
 from store.embedded.ledger import Outcome
 from store.embedded.lock import WriterLock
 from store.embedded.retention import Removal
+from store.embedded.rows import Rows, incoming, picked, reported, rows_of, table_of, without
 from store.influx.delivery import deliver
 from store.influx.query import InfluxQuery, NoSuchBucket, among, delete, name_of, select, within
 from store.influx.reader import InfluxReader
@@ -50,8 +51,8 @@ class Prepared:
     """One table of a batch, compared with what was there."""
 
     columns: ClassColumns
-    rows: Any
-    """What is new or revised, in the store's form with `message`."""
+    rows: Rows
+    """What is new or revised."""
     lines: list[str]
     """A line per row of `rows`, then those of revisions."""
     new: NDArray[np.int64]
@@ -112,17 +113,16 @@ class InfluxWriter(Answering):
             new: NDArray[np.int64] = sum((part.new for part in parts), none)
             duplicate: NDArray[np.int64] = sum((part.duplicate for part in parts), none)
             rejections: list[Rejection] = []
-            kept: list[tuple[str, Any]] = []
+            kept: list[tuple[str, Rows]] = []
             for part in parts:
                 refused = self._send(part)
                 counts = reported(part.rows)
-                message = part.rows["message"].to_numpy()
                 for index, reason in refused.items():
-                    new[message[index]] -= counts[index]
+                    new[part.rows.message[index]] -= counts[index]
                     rejections.append(self._rejection(part, index, reason, samples=int(counts[index])))
                 stays = np.ones(len(part.rows), dtype=bool)
                 stays[list(refused)] = False
-                kept.append((part.columns.name, part.rows.filter(stays).drop_columns(["message"])))
+                kept.append((part.columns.name, picked(part.rows, stays)))
             whole = replace(batch, rejections=(*batch.rejections, *rejections))
             outcome = ledger.outcome_of(whole, new, duplicate)
             with reaching(self._folder):
@@ -236,13 +236,13 @@ class InfluxWriter(Answering):
         if name not in self._columns:
             raise ValueError(f"The plant has no machine class {name}; there are {', '.join(self._columns)}.")
         columns = self._columns[name]
-        rows = incoming(table, columns)
+        rows = incoming(table, columns, message_filter=batch.message_filter)
         known = self._known(columns, rows)
         keys = RecentKeys(window_rows=0)
         if known is not None:
-            keys.add(known, {})
+            keys.add(rows_of(known), {})
         comparison = keys.compare(rows)
-        message = rows["message"].to_numpy()
+        message = rows.message
         total = np.bincount(message, weights=reported(rows), minlength=batch.messages).astype(np.int64)
         duplicate = np.zeros(batch.messages, dtype=np.int64)
         for row, signals in comparison.duplicates.items():
@@ -256,11 +256,11 @@ class InfluxWriter(Answering):
             duplicate=duplicate,
         )
 
-    def _known(self, columns: ClassColumns, rows: Any) -> Any | None:
+    def _known(self, columns: ClassColumns, rows: Rows) -> Any | None:
         """What the server has at the instants of rows that are not newer than the newest of their machine."""
-        codes, names = machine_codes(rows)
+        codes, names = rows.machine.codes, rows.machine.words
         newest = np.array([self._newest.get(name, -(2**63)) for name in names], dtype=np.int64)
-        observed = rows["observed_at"].to_numpy()
+        observed = rows.observed
         old = observed <= newest[codes]
         if not old.any():
             return None
@@ -268,7 +268,7 @@ class InfluxWriter(Answering):
         first, last = int(observed[old].min()), int(observed[old].max())
         return fetch(self._query, columns, machines=machines, start_us=first, end_us=last + 1)
 
-    def _lines(self, columns: ClassColumns, rows: Any, known: Any | None, *, touched: set[Key]) -> list[str]:
+    def _lines(self, columns: ClassColumns, rows: Rows, known: Any | None, *, touched: set[Key]) -> list[str]:
         """A line per row, and one per version that a row replaces, which goes before it is gone."""
         line_of_machine = {machine.name: machine.line for machine in self._plant.machines}
         before: dict[Key, Row] = {}
@@ -281,7 +281,7 @@ class InfluxWriter(Answering):
             count = highest_revisions(self._query, columns, machines=machines, start_us=first, end_us=last + 1)
         lines: list[str] = []
         older: list[str] = []
-        for each in rows.to_pylist():
+        for each in table_of(rows).to_pylist():
             key = (each["machine"], each["observed_at"])
             line = line_of_machine[each["machine"]]
             lines.append(line_of(each, columns, line=line))
@@ -305,20 +305,20 @@ class InfluxWriter(Answering):
         return refused
 
     def _rejection(self, part: Prepared, index: int, reason: str, *, samples: int) -> Rejection:
-        row = part.rows.slice(index, 1)
-        machine = self._plant.machine_index[row["machine"][0].as_py()]
+        rows = part.rows
+        machine = self._plant.machine_index[rows.machine.words[rows.machine.codes[index]]]
         return Rejection(
-            message=int(row["message"][0].as_py()),
+            message=int(rows.message[index]),
             topic=f"influxdb/{part.columns.name}/{machine.line}/{machine.name}",
             payload=part.lines[index].encode(),
-            received_at_us=int(row["received_at"][0].as_py()),
+            received_at_us=int(rows.received[index]),
             reason=RejectionReason.WRONG_TYPE,
             detail=f"InfluxDB refused this reading: {reason}",
             samples=samples,
         )
 
-    def _commit(self, batch: Batch, outcome: Outcome, kept: list[tuple[str, Any]]) -> None:
-        before = [(name, self._last.update(name, table)) for name, table in kept]
+    def _commit(self, batch: Batch, outcome: Outcome, kept: list[tuple[str, Rows]]) -> None:
+        before = [(name, self._last.update(name, rows)) for name, rows in kept]
         held = self._quarantined_bytes
         try:
             with transaction(self._connection):
@@ -345,9 +345,8 @@ class InfluxWriter(Answering):
             self._newest[machine] = max(self._newest.get(machine, 0), newest_us)
 
 
-def _newest_of(tables: list[tuple[str, Any]]) -> Iterator[tuple[str, int]]:
-    for _, table in tables:
-        codes, names = machine_codes(table)
-        observed = table["observed_at"].to_numpy()
+def _newest_of(kept: list[tuple[str, Rows]]) -> Iterator[tuple[str, int]]:
+    for _, rows in kept:
+        codes = rows.machine.codes
         for code in np.unique(codes):
-            yield names[code], int(observed[codes == code].max())
+            yield rows.machine.words[code], int(rows.observed[codes == code].max())

@@ -50,7 +50,7 @@ def test_store_of_a_newer_format_is_refused_with_its_number(open_store: Open, fo
     connection = sqlite3.connect(folder / "hot.db")
     connection.execute("PRAGMA user_version=99")
     connection.close()
-    with pytest.raises(Unavailable, match="is of format 99; this version reads up to 4"):
+    with pytest.raises(Unavailable, match="is of format 99; this version reads up to 5"):
         open_store()
     with pytest.raises(Unavailable, match="is of format 99"):
         open_reader(folder, plant=PLANT)
@@ -237,7 +237,7 @@ def test_store_of_format_1_is_brought_over_when_a_writer_opens_it(open_store: Op
     store.seal()
     store.close()
     as_format_1(folder)
-    with pytest.raises(Unavailable, match="is of format 1; this version reads format 4"):
+    with pytest.raises(Unavailable, match="is of format 1; this version reads format 5"):
         open_reader(folder, plant=PLANT)
     again = open_store()
     assert {(v.signal, v.value, v.observed_at_us) for v in again.last_values()} == {

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import store.embedded.keys
-from store.embedded.columns import columns_of, incoming, together, without
+from store.embedded.columns import columns_of
 from store.embedded.keys import RecentKeys
+from store.embedded.rows import Rows, incoming, joined, without
 from tests.contract.batches import PRESS, batch, row
 
 COLUMNS = columns_of(PRESS)
@@ -17,17 +18,17 @@ one_row = st.tuples(st.sampled_from(["L1-press", "L2-press"]), st.integers(0, 4)
 one_batch = st.lists(one_row, min_size=1, max_size=6)
 
 
-def table_of(rows: list[tuple[str, int, float | None, float | None]]) -> Any:
+def table_of(rows: list[tuple[str, int, float | None, float | None]]) -> Rows:
     some = batch(*(row(machine, second, temperature_c=t, current_a=a) for machine, second, t, a in rows))
-    return incoming(some.tables["press"], COLUMNS)
+    return incoming(some.tables["press"], COLUMNS, message_filter=some.message_filter)
 
 
 @pytest.mark.parametrize("held", ["in memory", "in the hot part"])
 @settings(max_examples=60, deadline=None)
 @given(batches=st.lists(one_batch, min_size=1, max_size=5))
 def test_compare_calls_duplicate_exactly_what_holds_already(held: str, batches: list[list[tuple[Any, ...]]]) -> None:
-    hot: list[Any] = []
-    keys = RecentKeys(window_rows=0, fetch=lambda numbers: together([hot[number] for number in numbers]))
+    hot: list[Rows] = []
+    keys = RecentKeys(window_rows=0, fetch=lambda numbers: joined([hot[number] for number in numbers]))
     truth: dict[tuple[str, int, str], float] = {}
     for number, rows in enumerate(batches):
         table = table_of(rows)
@@ -46,7 +47,7 @@ def test_compare_calls_duplicate_exactly_what_holds_already(held: str, batches: 
             keys.add(hot[-1], comparison.merged)
             continue
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(store.embedded.keys, "LOOSE_TABLES", 1)
+            patch.setattr(store.embedded.keys, "LOOSE_PARTS", 1)
             keys.add(hot[-1], comparison.merged, batch=number)
 
 
@@ -61,7 +62,7 @@ def test_seal_forgets_the_oldest_beyond_the_window() -> None:
 
 def test_joining_small_tables_loses_no_row() -> None:
     keys = RecentKeys(window_rows=0)
-    tables = [table_of([("L1-press", second, float(second), None)]) for second in range(50)]
+    tables = [table_of([("L1-press", second, float(second), None)]) for second in range(150)]
     for table in tables:
         keys.add(table, keys.compare(table).merged)
     assert all(keys.compare(table).duplicates == {0: ["temperature_c"]} for table in tables)
@@ -77,16 +78,16 @@ def test_hot_rows_are_never_forgotten() -> None:
 
 
 def test_what_is_older_than_the_window_is_fetched_and_forgotten_where_it_is_gone() -> None:
-    hot: dict[int, Any] = {}
+    hot: dict[int, Rows] = {}
     keys = RecentKeys(
-        window_rows=4, fetch=lambda numbers: together([hot[n] for n in numbers]) if hot.keys() >= set(numbers) else None
+        window_rows=4, fetch=lambda numbers: joined([hot[n] for n in numbers]) if hot.keys() >= set(numbers) else None
     )
-    for second in range(40):
+    for second in range(100):
         hot[second] = table_of([("L1-press", second, float(second), None)])
         keys.add(hot[second], {}, batch=second)
     again = [keys.compare(table).duplicates for table in hot.values()]
-    assert again == [{0: ["temperature_c"]}] * 40
+    assert again == [{0: ["temperature_c"]}] * 100
     keys.seal()
     hot.clear()
-    late = [keys.compare(table_of([("L1-press", second, float(second), None)])).duplicates for second in (0, 39)]
+    late = [keys.compare(table_of([("L1-press", second, float(second), None)])).duplicates for second in (0, 99)]
     assert late == [{}, {0: ["temperature_c"]}]

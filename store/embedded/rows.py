@@ -1,0 +1,298 @@
+"""Rows of one machine class that are not sealed yet, in few arrays: what a batch costs is calls, not numbers.
+
+All numbers are one matrix, NaN where nothing was reported; words are numbered. Arrow tables, a column each, are made of
+them when they are sealed or read.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from plant.signals import Quality
+from store.embedded.columns import KEYS, NOT_SIGNALS, ClassColumns, as_numbers, as_text
+
+Cells = Mapping[int, Sequence[str]]
+"""Row index to some of its signals."""
+SPREAD: Final = np.int64(0x9E3779B97F4A7C1)
+"""An odd factor that spreads instants over 64 bits."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Words:
+    """A column of text."""
+
+    words: tuple[str, ...]
+    """Each once; some may not occur."""
+    codes: NDArray[np.int32]
+    """Index of each row's word, -1 for none. (row,)"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rows:
+    """Some rows of one machine class."""
+
+    machine: Words
+    observed: NDArray[np.int64]
+    received: NDArray[np.int64]
+    """[µs UTC] (row,) both"""
+    quality: NDArray[np.uint8]
+    message: NDArray[np.int32]
+    """Of its batch; -1: of a quarantined one, which does not count as stored. (row,)"""
+    filter: NDArray[np.int16]
+    """Of the message's topic. (row,)"""
+    numbers: tuple[str, ...]
+    values: NDArray[np.float64]
+    """NaN where nothing was reported. (number, row)"""
+    texts: Mapping[str, Words]
+
+    def __len__(self) -> int:
+        return len(self.observed)
+
+
+def incoming(table: Any, columns: ClassColumns, *, message_filter: NDArray[np.int16]) -> Rows:
+    """A batch's table; NaN is nothing reported, and columns without a value are left out.
+
+    Args:
+        table: At least one row.
+        columns: Of its machine class.
+        message_filter: Topic filter of each message of the batch. (message,)
+
+    Raises:
+        ValueError: a column that the machine class does not have.
+        KeyError: a key column is missing.
+    """
+    if unknown := sorted(set(table.column_names) - NOT_SIGNALS - set(columns.signals)):
+        raise ValueError(f"Machine class {columns.name} has no signal {', '.join(unknown)}.")
+    rows = rows_of(table, texts=columns.texts)
+    return replace(rows, filter=np.asarray(message_filter)[rows.message].astype(np.int16))
+
+
+def rows_of(table: Any, *, texts: Sequence[str] | None = None) -> Rows:
+    """An Arrow table as rows.
+
+    Args:
+        table: At least one row; with the keys, and what signals it holds.
+        texts: Which of them are text; None: those that are text in the table.
+    """
+    (batch,) = table.to_batches() if _in_one_piece(table) else table.combine_chunks().to_batches()
+    schema, count = batch.schema, batch.num_rows
+    place = {name: index for index, name in enumerate(schema.names)}
+    kinds = schema.types
+    if texts is None:
+        texts = [name for name, kind in zip(place, kinds, strict=True) if _is_text(kind) and name not in NOT_SIGNALS]
+    numbers = [name for name in place if name not in NOT_SIGNALS and name not in texts]
+    values = _matrix(batch, [place[name] for name in numbers], kinds)
+    told = (values == values).any(axis=1)
+    if not told.all():
+        numbers, values = [name for name, any_told in zip(numbers, told, strict=True) if any_told], values[told]
+    words = {name: batch.column(place[name]) for name in texts if name in place}
+
+    def array(name: str, kind: type[Any]) -> Any:
+        if name not in place:
+            return np.zeros(count, kind)
+        return batch.column(place[name]).to_numpy(zero_copy_only=False).astype(kind, copy=False)
+
+    return Rows(
+        machine=_coded(batch.column(place["machine"])),
+        observed=batch.column(place["observed_at"]).to_numpy(zero_copy_only=False).astype(np.int64, copy=False),
+        received=batch.column(place["received_at"]).to_numpy(zero_copy_only=False).astype(np.int64, copy=False),
+        quality=array("quality", np.uint8),
+        message=array("message", np.int32),
+        filter=array("filter", np.int16),
+        numbers=tuple(numbers),
+        values=values,
+        texts={name: _coded(column) for name, column in words.items() if column.null_count < count},
+    )
+
+
+def table_of(rows: Rows) -> Any:
+    """Rows as an Arrow table with a column for each signal; null where nothing was reported."""
+    arrays = [_column(rows.machine), pa.array(rows.observed), pa.array(rows.received), pa.array(rows.quality)]
+    arrays += [pa.array(values, from_pandas=True) for values in rows.values]
+    arrays += [_column(words) for words in rows.texts.values()]
+    return pa.Table.from_arrays(arrays, names=[*KEYS, *rows.numbers, *rows.texts])
+
+
+def picked(rows: Rows, which: NDArray[Any]) -> Rows:
+    """Some rows, by index or by mask."""
+
+    def of(words: Words) -> Words:
+        return Words(words=words.words, codes=words.codes[which])
+
+    return Rows(
+        machine=of(rows.machine),
+        observed=rows.observed[which],
+        received=rows.received[which],
+        quality=rows.quality[which],
+        message=rows.message[which],
+        filter=rows.filter[which],
+        numbers=rows.numbers,
+        values=rows.values[:, which],
+        texts={name: of(words) for name, words in rows.texts.items()},
+    )
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Rows one after the other.
+
+    A signal that is text in some and a number in others, since the plant's description changed, becomes text: that
+    loses nothing, and reading turns it into what it is today.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    names = dict.fromkeys(name for part in parts for name in part.texts)
+    parts = [with_texts(part, [name for name in part.numbers if name in names]) for part in parts]
+    numbers = parts[0].numbers
+    if all(part.numbers == numbers for part in parts):
+        values = np.concatenate([part.values for part in parts], axis=1)
+    else:
+        numbers = tuple(dict.fromkeys(name for part in parts for name in part.numbers))
+        values = np.full((len(numbers), sum(map(len, parts))), np.nan)
+        place = {name: index for index, name in enumerate(numbers)}
+        for part, end in zip(parts, accumulate(map(len, parts)), strict=True):
+            values[[place[name] for name in part.numbers], end - len(part) : end] = part.values
+    return Rows(
+        machine=_joined_words([part.machine for part in parts]),
+        observed=np.concatenate([part.observed for part in parts]),
+        received=np.concatenate([part.received for part in parts]),
+        quality=np.concatenate([part.quality for part in parts]),
+        message=np.concatenate([part.message for part in parts]),
+        filter=np.concatenate([part.filter for part in parts]),
+        numbers=numbers,
+        values=values,
+        texts={name: _joined_words([part.texts.get(name) or _no_words(len(part)) for part in parts]) for name in names},
+    )
+
+
+def as_described(rows: Rows, columns: ClassColumns) -> Rows:
+    """Rows with text for numbers and numbers for text where the plant's description says so today."""
+    rows = with_texts(rows, [name for name in columns.texts if name in rows.numbers])
+    if not (now_numbers := [name for name in columns.numbers if name in rows.texts]):
+        return rows
+    values = [as_numbers(_column(rows.texts[name])) for name in now_numbers]
+    return replace(
+        rows,
+        numbers=(*rows.numbers, *now_numbers),
+        values=np.vstack([rows.values, *values]),
+        texts={name: words for name, words in rows.texts.items() if name not in now_numbers},
+    )
+
+
+def with_texts(rows: Rows, names: Sequence[str]) -> Rows:
+    """Rows with some of their numbers as text."""
+    if not names:
+        return rows
+    kept = np.array([name not in names for name in rows.numbers], dtype=bool)
+    moved = {name: _coded(pa.array(rows.values[rows.numbers.index(name)], from_pandas=True)) for name in names}
+    numbers = tuple(name for name in rows.numbers if name not in names)
+    return replace(rows, numbers=numbers, values=rows.values[kept], texts={**rows.texts, **moved})
+
+
+def reported(rows: Rows) -> NDArray[np.int64]:
+    """How many samples each row holds. (row,)"""
+    count: NDArray[np.int64] = np.count_nonzero(rows.values == rows.values, axis=0)
+    for words in rows.texts.values():
+        count = count + (words.codes >= 0)
+    return count
+
+
+def timeless(rows: Rows) -> NDArray[np.bool_]:
+    """Rows without a device time, of which repeated deliveries cannot be told apart. (row,)"""
+    flagged: NDArray[np.bool_] = (rows.quality & np.uint8(Quality.NO_DEVICE_TIME)) != 0
+    return flagged
+
+
+def sample(rows: Rows, row: int) -> dict[str, float | str]:
+    """What one row reports, by signal."""
+    numbers = zip(rows.numbers, rows.values[:, row].tolist(), strict=True)
+    found: dict[str, float | str] = {name: value for name, value in numbers if value == value}
+    for name, words in rows.texts.items():
+        if (code := words.codes[row]) >= 0:
+            found[name] = words.words[code]
+    return found
+
+
+def emptied(rows: Rows, cells: Cells) -> NDArray[np.bool_]:
+    """Which rows hold nothing without some of their cells. (row,)"""
+    empty = np.zeros(len(rows), dtype=bool)
+    if cells:
+        places = list(cells)
+        held = reported(rows)[places].tolist()
+        empty[[row for row, count in zip(places, held, strict=True) if len(cells[row]) == count]] = True
+    return empty
+
+
+def without(rows: Rows, cells: Cells) -> Rows:
+    """Rows without some of their cells, and without those that then hold nothing."""
+    if not cells:
+        return rows
+    empty = emptied(rows, cells)
+    if partly := {row: signals for row, signals in cells.items() if not empty[row]}:
+        values, place = rows.values.copy(), {name: index for index, name in enumerate(rows.numbers)}
+        codes = {name: words.codes.copy() for name, words in rows.texts.items()}
+        for row, signals in partly.items():
+            for signal in signals:
+                if signal in place:
+                    values[place[signal], row] = np.nan
+                else:
+                    codes[signal][row] = -1
+        texts = {name: replace(words, codes=codes[name]) for name, words in rows.texts.items()}
+        rows = replace(rows, values=values, texts=texts)
+    return picked(rows, ~empty) if empty.any() else rows
+
+
+def hashed(machines: Sequence[str], codes: NDArray[Any], observed: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One number per row that is equal for equal keys, seldom for others. (row,)"""
+    salts = np.array([hash(name) for name in machines], dtype=np.int64)
+    with np.errstate(over="ignore"):
+        found: NDArray[np.int64] = (observed * SPREAD) ^ salts[codes]
+    return found
+
+
+def _in_one_piece(table: Any) -> bool:
+    return all(column.num_chunks == 1 for column in table.itercolumns())
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_dictionary(kind) or pa.types.is_string(kind))
+
+
+def _matrix(batch: Any, places: Sequence[int], kinds: Sequence[Any]) -> NDArray[np.float64]:
+    """Some columns of a record batch, NaN for null. (column, row)"""
+    if not places:
+        return np.empty((0, batch.num_rows))
+    if all(kinds[place] == pa.float64() for place in places):  # all at once
+        tensor = batch.select(list(places)).to_tensor(null_to_nan=True, row_major=False)
+        found: NDArray[np.float64] = tensor.to_numpy().T
+        return found
+    return np.stack([as_numbers(batch.column(place)) for place in places])
+
+
+def _coded(column: Any) -> Words:
+    array = as_text(column)
+    indices = array.indices.fill_null(-1) if array.null_count else array.indices
+    return Words(words=tuple(array.dictionary.to_pylist()), codes=indices.to_numpy(zero_copy_only=False))
+
+
+def _column(words: Words) -> Any:
+    none = words.codes < 0
+    codes = pa.array(words.codes, mask=none if none.any() else None)
+    return pa.DictionaryArray.from_arrays(codes, pa.array(words.words, pa.string()))
+
+
+def _no_words(count: int) -> Words:
+    return Words(words=(), codes=np.full(count, -1, dtype=np.int32))
+
+
+def _joined_words(parts: Sequence[Words]) -> Words:
+    words = parts[0].words
+    if all(part.words == words for part in parts):
+        return Words(words=words, codes=np.concatenate([part.codes for part in parts]))
+    place = {word: index for index, word in enumerate(dict.fromkeys(word for part in parts for word in part.words))}
+    codes = [np.array([*map(place.__getitem__, part.words), -1], dtype=np.int32)[part.codes] for part in parts]
+    return Words(words=tuple(place), codes=np.concatenate(codes))
