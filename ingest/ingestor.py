@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from ingest.batching import Batcher
 from ingest.broker_settings import MAIN, BrokerSettings
@@ -21,6 +21,7 @@ from ingest.counters import CounterWatch
 from ingest.figures import Figures
 from ingest.intake import Intake
 from ingest.link import Link, Token
+from ingest.pacing import LONGEST_S, Pace
 from ingest.retained import Known
 from ingest.rework import Quarantine, Rework, SideHandler, fingerprint
 from ingest.settings import IngestSettings, MessageFormat
@@ -40,10 +41,6 @@ log = logging.getLogger(__name__)
 
 Sink = Callable[[Batch], Receipt]
 """Keeps a batch durably before it returns; raises `Unavailable` where it cannot for now."""
-STALLED_MESSAGES: Final = 20
-"""Brokers commonly hand out 20 unacknowledged messages and then wait: with so many held and none coming, commit."""
-IDLE_S: Final = 0.25
-"""Longest wait in one turn [s]; bounds how long a stop takes."""
 
 
 def labels(filters: Sequence[str], *, broker: str) -> tuple[str, ...]:
@@ -61,7 +58,7 @@ class _Held(NamedTuple):
     batch: Batch
     tokens: tuple[Token, ...]
     opened_at: float
-    """When its first message was read; monotonic [s]."""
+    """When its first message may have come; monotonic [s]."""
 
 
 class Ingestor:
@@ -154,7 +151,7 @@ class Ingestor:
         self._backoff = Backoff(
             minimum_s=settings.sink_retry_min_s, maximum_s=settings.sink_retry_max_s, randomness=chance
         )
-        self._opened_at = 0.0
+        self._pace = Pace(settings)
         self._held: _Held | None = None
         self._sink_retry_at = 0.0
         self._sink_away_since: float | None = None
@@ -162,10 +159,6 @@ class Ingestor:
         self._figures = Figures()
         self._counters = CounterWatch(plant)
         self._committed_at_us: int | None = None
-        self._arrived_at = 0.0
-        self._kept_at = -1e9
-        self._looked_at = 0.0
-        self._most_held = 0
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
@@ -221,15 +214,18 @@ class Ingestor:
             arrived = 0
         else:
             arrived = self._link.read(self._wait_s(), room=self._room)
+            self._pace.looked(held=len(self._intake), arrived=arrived)
         if not self._link.connected:
-            self._most_held = 0
-        self._most_held = max(self._most_held, len(self._intake) if arrived else 0)
+            self._pace.cut()
+        drained = not self._full()
         self._commit_if_due(quiet=arrived == 0)
         if self._rework is not None and self._held is None:
             self._rework.turn(self._intake.received, lambda: self._intake.in_flight)
         self._attend()
-        if arrived:
-            self._pause(arrived)
+        if arrived and drained:
+            pause_s = self._pace.pause_s(time.monotonic(), held=len(self._intake), arrived=arrived)
+            if pause_s > 0:
+                time.sleep(pause_s)
 
     def _attend(self) -> None:
         """Let a Sparkplug host say what it has to, and have data replayed whose births came."""
@@ -239,34 +235,18 @@ class Ingestor:
         if self._rework is not None and self._held is None and (readable := self._host.released()) is not None:
             self._rework.ask(readable)
 
-    def _pause(self, arrived: int) -> None:
-        """Let messages gather: one look for all of a few milliseconds costs no more than one for each.
-
-        While they keep coming it looks only so often that the broker's window does not fill up meanwhile.
-        """
-        now = time.monotonic()
-        held, before_s = len(self._intake), now - self._looked_at
-        self._looked_at = now
-        pause_s = self._settings.read_interval_s
-        if held and now - self._kept_at < 2 * self._settings.batch_max_age_s:
-            pause_s = max(pause_s, (self._most_held - held) / 2 / arrived * before_s)
-        if held:
-            pause_s = min(pause_s, self._due_at() - now)
-        if pause_s > 0 and self._room() > 0:
-            time.sleep(pause_s)
-
     def _wait_s(self) -> float:
         """How long this turn may wait for bytes [s]."""
         now = time.monotonic()
         if self._held_up():
             until = self._sink_retry_at
         elif len(self._intake):
-            until = now if self._stalled() else min(self._due_at(), self._settled_at())
+            until = now if self._pace.stalled(len(self._intake)) else min(self._pace.due_at, self._pace.settled_at)
         else:
-            until = now + IDLE_S
+            until = now + LONGEST_S
         if not self._link.open:
             until = min(until, self._link.retry_at)
-        return min(IDLE_S, max(0.0, until - now))
+        return min(LONGEST_S, max(0.0, until - now))
 
     def _held_up(self) -> bool:
         return self._sink_away_since is not None
@@ -280,25 +260,13 @@ class Ingestor:
     def _full(self) -> bool:
         return self._room() <= 0
 
-    def _due_at(self) -> float:
-        """When the batch is to be committed even though messages keep coming; monotonic [s]."""
-        return self._opened_at + self._settings.batch_max_age_s
-
-    def _settled_at(self) -> float:
-        """When the batch is to be committed if no more comes; monotonic [s]."""
-        return max(self._arrived_at + self._settings.batch_settle_s, self._kept_at + self._settings.batch_max_age_s)
-
-    def _stalled(self) -> bool:
-        """Whether the broker may be waiting for acknowledgements: it never handed out more than are held now."""
-        return len(self._intake) >= max(STALLED_MESSAGES, self._most_held)
-
     def _due(self, *, quiet: bool) -> bool:
         if not len(self._intake):
             return False
         now = time.monotonic()
-        if self._full() or not self._link.connected or now >= self._due_at():
+        if self._full() or not self._link.connected or now >= self._pace.due_at:
             return True
-        return quiet and (now >= self._settled_at() or self._stalled())
+        return quiet and (now >= self._pace.settled_at or self._pace.stalled(len(self._intake)))
 
     def _commit_if_due(self, *, quiet: bool) -> None:
         if self._held_up():
@@ -311,19 +279,19 @@ class Ingestor:
         """Keep, then acknowledge. An absent store leaves the batch held, to be offered again."""
         try:
             if self._held is None:
-                self._held = _Held(self._counters.mark(self._intake.take()), self._link.take_tokens(), self._opened_at)
+                self._held = _Held(
+                    self._counters.mark(self._intake.take()), self._link.take_tokens(), self._pace.opened_at
+                )
             began_at = time.monotonic()
             self._sink(self._held.batch)
         except Unavailable as error:
             self._sink_gone(str(error))
             return
         self._link.acknowledge(self._held.tokens)
-        self._kept_at = time.monotonic()
-        self._figures.kept(
-            messages=self._held.batch.messages,
-            waited_s=self._kept_at - self._held.opened_at,
-            commit_s=self._kept_at - began_at,
-        )
+        now = time.monotonic()
+        messages = self._held.batch.messages
+        self._figures.kept(messages=messages, waited_s=now - self._held.opened_at, commit_s=now - began_at)
+        self._pace.kept(now, messages=messages)
         self._held = None
         self._committed_at_us = self._clock.now_us()
         if self._sink_away_since is not None:
@@ -355,7 +323,5 @@ class Ingestor:
             log.warning("messages_left_at_broker", extra={"messages": left, "detail": self._sink_trouble})
 
     def _on_publishes(self, found: Publishes) -> None:
-        self._arrived_at = time.monotonic()
-        if not len(self._intake):
-            self._opened_at = self._arrived_at
+        self._pace.came(time.monotonic(), first=not len(self._intake))
         self._intake.read(found.topics, found.payloads, at_us=self._clock.now_us(), retained=found.retained)
