@@ -44,9 +44,10 @@ class OrderImport:
 def parse_orders(content: bytes, *, name: str, products: Collection[str], timezone: str, now: datetime) -> OrderImport:
     """Read orders from CSV or JSON.
 
-    CSV has a header with `number, product, quantity, due_at` and, if wanted, `priority`; commas, semicolons or tabs
-    part the cells. JSON is an array of objects with these keys, an object with `orders`, or a single order. `due_at`
-    without an offset is plant-local; a date means its end. Other columns and keys are passed over, with a warning.
+    CSV has a header with `number, product, quantity, due_at` and, if wanted, `priority` and `deadline_at`; commas,
+    semicolons or tabs part the cells. JSON is an array of objects with these keys, an object with `orders`, or a single
+    order. Times without an offset are plant-local; a date means its end. Other columns and keys are passed over, with a
+    warning.
 
     Args:
         content: The file or payload, UTF-8.

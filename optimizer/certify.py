@@ -9,8 +9,10 @@ from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 
-from optimizer.costing import Account, account, good_units
+from optimizer.certify_stock import UNIT_TOLERANCE, stock_findings
+from optimizer.costing import Account, account
 from optimizer.exact import HOUR, ONE, ZERO, under_way, whole_step
+from optimizer.exact_stock import good_units
 from optimizer.facts import GRAINS_PER_UNIT, PlanningFacts, inputs_hash
 from plant.plans import Certificate, Plan, RuleCheck
 
@@ -59,6 +61,8 @@ def _checks_of_later_rules(facts: PlanningFacts, plan: Plan, worked_out: Account
     if facts.fixed_maintenance:
         sentence = "Machines are maintained as a person fixed it."
         yield _check("fixed_maintenance", sentence, _fixed_maintenance(facts, plan), ZERO)
+    for rule, sentence, residuals in stock_findings(facts, worked_out):
+        yield _check(rule, sentence, residuals, UNIT_TOLERANCE)
 
 
 def certify(
@@ -120,8 +124,12 @@ def _check(rule: str, sentence: str, residuals: Residuals, tolerance: Fraction =
     )
 
 
-def _broken(is_broken: bool) -> Fraction:
+def _apart(published: float, amount: Fraction) -> Fraction:
+    """How far a published number is from the exact one; beyond 1e9, where floats carry less, in parts of 1e-9 of it."""
+    return abs(Fraction(published) - amount) / max(ONE, abs(amount) / 10**9)
 
+
+def _broken(is_broken: bool) -> Fraction:
     return ONE if is_broken else ZERO
 
 
@@ -231,14 +239,14 @@ def _chance(facts: PlanningFacts, worked_out: Account) -> Residuals:
 def _co2(facts: PlanningFacts, plan: Plan, worked_out: Account) -> Residuals:
     if (cap := facts.tariff.co2_cap_kg) is not None:
         yield worked_out.co2_kg - Fraction(cap)
-    yield abs(worked_out.co2_kg - Fraction(plan.co2_kg))
+    yield _apart(plan.co2_kg, worked_out.co2_kg)
 
 
 def _energy(plan: Plan, worked_out: Account) -> Residuals:
     yield _broken(len(plan.hours) != len(worked_out.energy))
     for hour, kwh, price in zip(plan.hours, worked_out.energy, worked_out.calendar.prices, strict=False):
-        yield abs(Fraction(hour.energy_kwh) - kwh)
-        yield abs(Fraction(hour.price_per_kwh) - price)
+        yield _apart(hour.energy_kwh, kwh)
+        yield _apart(hour.price_per_kwh, price)
 
 
 def _peak(facts: PlanningFacts, plan: Plan) -> Residuals:
@@ -290,7 +298,7 @@ def _orders(facts: PlanningFacts) -> Residuals:
 
 
 def _costs(plan: Plan, worked_out: Account) -> Residuals:
-    published = {term.name: Fraction(term.amount) for term in plan.costs}
+    published = {term.name: term.amount for term in plan.costs}
     for name, amount in worked_out.terms:
-        yield abs(published.get(name, ZERO) - amount)
+        yield _apart(published.get(name, 0.0), amount)
     yield _broken(published.keys() != {name for name, _ in worked_out.terms})

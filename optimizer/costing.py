@@ -5,15 +5,15 @@ Any plan is priced here, the solver's and a person's alike.
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from itertools import accumulate
 
 from optimizer import exact
-from optimizer.exact import HOUR, ONE, ZERO, Calendar, Fate
+from optimizer.exact import ONE, ZERO, Calendar, Fate
+from optimizer.exact_stock import Units, good_units, missing_units, on_hand, orders_of
 from optimizer.facts import PlanningFacts
 from plant.plans import LateOrder, Plan
 from plant.production import Capability, Order
 
-Units = dict[tuple[str, str, int], Fraction]
 NEGLIGIBLE = Fraction(1, 10**6)
 """Shortages below this are not reported as late [unit]."""
 
@@ -143,63 +143,30 @@ def _scrap(facts: PlanningFacts, units: Units) -> Fraction:
     return sum((made * ratio.get((line, p), ZERO) * cost[p] for (line, p, _), made in units.items() if p in cost), ZERO)
 
 
-def good_units(facts: PlanningFacts, units: Units) -> dict[str, list[Fraction]]:
-    """Good units that each product gains in each hour [unit]."""
-    good = {(c.line, c.product): ONE - Fraction(c.scrap_ratio) for c in facts.capabilities}
-    gained = {product.name: [ZERO] * facts.policy.horizon_h for product in facts.products}
-    for (line, product, t), made in units.items():
-        if product in gained and 0 <= t < facts.policy.horizon_h:
-            gained[product][t] += made * good.get((line, product), ZERO)
-    return gained
-
-
 def _stock_and_shortage(facts: PlanningFacts, units: Units) -> tuple[Units, tuple[LateOrder, ...]]:
-    """Cost of holding and backlog by term, product and hour, and the orders that wait.
-
-    What is short of a product at the end of an hour is borne by its least urgent due orders.
-    """
+    """Cost of holding and backlog by term, product and hour, and the orders that wait."""
     late: list[LateOrder] = []
     waiting: Units = {}
     gained = good_units(facts, units)
     horizon = facts.policy.horizon_h
     for product in facts.products:
-        orders = _urgent_first(facts, product.name)
-        initial = sum((Fraction(s.quantity) for s in facts.stock if s.product == product.name), ZERO)
-        price = Fraction(product.backlog_cost_per_unit_h)
-        supply, missing = initial, {order.number: [ZERO] * horizon for _, order in orders}
-        for t in range(horizon):
-            supply += gained[product.name][t]
+        orders = orders_of(facts, product.name)
+        initial = on_hand(facts, product.name)
+        price = Fraction(product.backlog_cost_per_unit_h or 0)
+        missing, rest = missing_units(facts, product, list(accumulate(gained[product.name], initial=initial))[1:])
+        for t, left in enumerate(rest):
             factor = Fraction(facts.policy.final_backlog_factor) if t == horizon - 1 else ONE
-            left, backlog = supply, ZERO
-            for due, order in orders:
-                if due > t:
-                    continue
-                served = min(max(left, ZERO), Fraction(order.quantity))
-                left -= Fraction(order.quantity)
-                short = Fraction(order.quantity) - served
-                missing[order.number][t] = short
-                backlog += short * price * Fraction(order.priority) * factor
+            backlog = sum((missing[o.number][t] * price * Fraction(o.priority) * factor for _, o in orders), ZERO)
             waiting["backlog", product.name, t] = backlog
             waiting["holding", product.name, t] = max(left, ZERO) * Fraction(product.holding_cost_per_unit_h)
             if product.safety_cost_per_unit_h > 0:
-                missing_units = max(Fraction(product.safety_stock) - left, ZERO)
-                waiting["safety", product.name, t] = missing_units * Fraction(product.safety_cost_per_unit_h)
+                below = max(Fraction(product.safety_stock) - left, ZERO)
+                waiting["safety", product.name, t] = below * Fraction(product.safety_cost_per_unit_h)
             if product.max_stock is not None and product.overflow_cost_per_unit_h > 0:
                 beyond = max(left - Fraction(product.max_stock), ZERO)
                 waiting["overflow", product.name, t] = beyond * Fraction(product.overflow_cost_per_unit_h)
         late.extend(_late(facts, initial, orders, missing))
     return waiting, tuple(sorted(late, key=lambda order: (order.due_at, order.order)))
-
-
-def _urgent_first(facts: PlanningFacts, product: str) -> list[tuple[int, Order]]:
-    """Orders of a product due within the horizon with the hour they are due in, the most urgent first."""
-    due = [
-        (max(ceil((order.due_at - facts.start) / HOUR) - 1, 0), order)
-        for order in facts.orders
-        if order.product == product
-    ]
-    inside = [(hour, order) for hour, order in due if hour < facts.policy.horizon_h]
-    return sorted(inside, key=lambda item: (-item[1].priority, item[1].due_at, item[1].number))
 
 
 def _late(

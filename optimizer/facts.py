@@ -24,7 +24,10 @@ LATER: Final[dict[str, dict[str, Any]]] = {
         "safety_cost_per_unit_h": 0.0,
         "max_stock": None,
         "overflow_cost_per_unit_h": 0.0,
+        "hard_min_stock": None,
+        "hard_max_stock": None,
     },
+    "orders": {"deadline_at": None},
     "risks": {"nearest": None},
 }
 """Fields that came after the first plans, by section of the document, with the value that says nothing."""

@@ -10,6 +10,12 @@ import pulp
 from optimizer.implied import lots_cover_what_is_due, setup_leaves_the_rest_of_its_shift
 from optimizer.problem import PlanningProblem
 from optimizer.program import Model, Terms, unruled
+from optimizer.stock_rules import (
+    stock_balances,
+    stock_keeps_its_level,
+    stock_keeps_its_limits,
+    stock_keeps_its_room,
+)
 
 
 def formulate(
@@ -31,6 +37,7 @@ def formulate(
     stock_balances(model, problem)
     stock_keeps_its_level(model, problem)
     stock_keeps_its_room(model, problem)
+    stock_keeps_its_limits(model, problem)
     hour_draws_its_energy(model, problem)
     peak_covers_every_hour(model)
     if "crews|plant" not in left_out:
@@ -152,61 +159,6 @@ def lot_is_what_a_shift_makes(model: Model, problem: PlanningProblem) -> None:
         terms: Terms = {model.running[m, t]: -1.0 for t in hours if (m, t) in model.running}
         name = f"lot|{problem.lines[making.line]}:{making.product}|{problem.slots.shift_names[s]}"
         model.constrain(name, {lot: 1.0, **terms}, pulp.LpConstraintEQ, 0)
-
-
-def stock_balances(model: Model, problem: PlanningProblem) -> None:
-    """Stock less shortage grows by the good units made and falls by what is due."""
-    for product, initial in problem.stock.items():
-        wanted = [d for d, demand in enumerate(problem.demands) if demand.product == product]
-        makes = [m for m, making in enumerate(problem.makings) if making.product == product]
-        for t in range(problem.hours):
-            terms: Terms = {model.stock[product, t]: 1.0}
-            terms.update({model.shortage[d, t]: -1.0 for d in wanted if (d, t) in model.shortage})
-            terms.update(
-                {model.running[m, t]: -problem.makings[m].good_per_h for m in makes if (m, t) in model.running}
-            )
-            due = -sum(float(problem.demands[d].units[t]) for d in wanted)
-            if t == 0:
-                due += initial
-            else:
-                terms[model.stock[product, t - 1]] = -1.0
-                terms.update({model.shortage[d, t - 1]: 1.0 for d in wanted if (d, t - 1) in model.shortage})
-            model.constrain(f"stock|{product}|{t}", terms, pulp.LpConstraintEQ, due)
-
-
-def stock_keeps_its_level(model: Model, problem: PlanningProblem) -> None:
-    """Stock, less what is overdue, reaches its safety level, or every unit missing from it costs by the hour."""
-    for index, product in enumerate(problem.facts.products):
-        if product.safety_cost_per_unit_h <= 0 or product.name not in problem.stock:
-            continue
-        for t in range(problem.hours):
-            missing = model.program.add_variable(f"l{index}_{t}", 0)
-            terms = _net_stock(model, problem, product.name, t)
-            terms[missing] = 1.0
-            model.constrain(f"safety|{product.name}|{t}", terms, pulp.LpConstraintGE, product.safety_stock)
-            model.charge("safety", [(missing, product.safety_cost_per_unit_h)])
-
-
-def stock_keeps_its_room(model: Model, problem: PlanningProblem) -> None:
-    """Stock, less what is overdue, fits its room, or every unit beyond it costs by the hour."""
-    for index, product in enumerate(problem.facts.products):
-        if product.max_stock is None or product.overflow_cost_per_unit_h <= 0 or product.name not in problem.stock:
-            continue
-        for t in range(problem.hours):
-            beyond = model.program.add_variable(f"o{index}_{t}", 0)
-            terms = _net_stock(model, problem, product.name, t)
-            terms[beyond] = -1.0
-            model.constrain(f"room|{product.name}|{t}", terms, pulp.LpConstraintLE, product.max_stock)
-            model.charge("overflow", [(beyond, product.overflow_cost_per_unit_h)])
-
-
-def _net_stock(model: Model, problem: PlanningProblem, product: str, t: int) -> Terms:
-    """Stock less shortage at the end of an hour."""
-    terms: Terms = {model.stock[product, t]: 1.0}
-    for d, demand in enumerate(problem.demands):
-        if demand.product == product and (d, t) in model.shortage:
-            terms[model.shortage[d, t]] = -1.0
-    return terms
 
 
 def hour_draws_its_energy(model: Model, problem: PlanningProblem) -> None:

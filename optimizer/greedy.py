@@ -7,11 +7,12 @@ program that follows places the hours; here only the lots count.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.problem import Demand, PlanningProblem
+from optimizer.problem import PlanningProblem
 from optimizer.rounding import available_hours
 from optimizer.slots import CLOSED
 
@@ -33,6 +34,8 @@ class Wanted:
     due: int
     units: float
     backlog_cost_per_unit_h: float
+    latest: int
+    """The last hour that can make it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +53,7 @@ def greedy_lots(problem: PlanningProblem, chosen: tuple[int, ...], favour: Favou
     supply = dict(problem.stock)
     for product, units in floor.keep_frozen():
         supply[product] += units
-    for wanted in _by_due_date(problem.demands):
+    for wanted in (*_kept_in_stock(problem), *_by_due_date(problem)):
         from_stock = min(supply[wanted.product], wanted.units)
         supply[wanted.product] -= from_stock
         left = wanted.units - from_stock
@@ -59,18 +62,33 @@ def greedy_lots(problem: PlanningProblem, chosen: tuple[int, ...], favour: Favou
     return floor.lots
 
 
-def _by_due_date(demands: tuple[Demand, ...]) -> list[Wanted]:
+def _kept_in_stock(problem: PlanningProblem) -> Iterator[Wanted]:
+    """What stock may never fall below comes before every order."""
+    for product in problem.facts.products:
+        if product.hard_min_stock:
+            yield Wanted(
+                product=product.name, due=0, units=product.hard_min_stock, backlog_cost_per_unit_h=0.0, latest=0
+            )
+
+
+def _by_due_date(problem: PlanningProblem) -> list[Wanted]:
+    """What may not wait first, by its last hour; then the orders by due date."""
     wanted = [
         Wanted(
             product=demand.product,
             due=int(t),
             units=float(demand.units[t]),
             backlog_cost_per_unit_h=demand.backlog_cost_per_unit_h,
+            latest=max(int(t), demand.waits_until if isfinite(demand.backlog_cost_per_unit_h) else 0),
         )
-        for demand in demands
+        for demand in problem.demands
         for t in np.flatnonzero(demand.units)
     ]
-    return sorted(wanted, key=lambda order: (order.due, -order.backlog_cost_per_unit_h, order.product))
+    last = problem.hours
+    return sorted(
+        wanted,
+        key=lambda order: (min(order.latest, last), order.due, -order.backlog_cost_per_unit_h, order.product),
+    )
 
 
 class _Floor:
@@ -113,7 +131,7 @@ class _Floor:
             making = self.problem.makings[m]
             for s, hours in enumerate(self._hours):
                 early = hours[hours <= wanted.due]
-                for usable in (early, hours[hours > wanted.due]):
+                for usable in (early, hours[(hours > wanted.due) & (hours <= wanted.latest)]):
                     room = self._room_h(m, s, usable)
                     if room <= LEAST_H:
                         continue

@@ -180,9 +180,13 @@ class Session:
 
         For columns at a bound; each of shape (column,).
         """
-        costs = np.array(self._highs.getSolution().col_dual)
         _, ranging = self._highs.getRanging()
-        return costs, np.array(ranging.col_bound_dn.value_), np.array(ranging.col_bound_up.value_)
+        return self.reduced_costs, np.array(ranging.col_bound_dn.value_), np.array(ranging.col_bound_up.value_)
+
+    @property
+    def reduced_costs(self) -> Values:
+        """After a linear program: what a unit more of each column costs. (column,)"""
+        return np.array(self._highs.getSolution().col_dual)
 
     @property
     def method(self) -> Method:

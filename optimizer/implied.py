@@ -39,7 +39,8 @@ def _hours_worth_making(problem: PlanningProblem, m: int, s: int) -> float:
             waits = math.isfinite(demand.backlog_cost_per_unit_h)
             due += float(demand.units.sum() if waits else demand.units[hours[0] :].sum())
     level = next(product for product in problem.facts.products if product.name == making.product)
-    due += level.safety_stock if level.safety_cost_per_unit_h > 0 else 0.0
+    kept = level.safety_stock if level.safety_cost_per_unit_h > 0 else 0.0
+    due += max(kept, level.hard_min_stock or 0.0)
     is_whole = making.good_per_h == making.rate_per_h and (due / making.step).is_integer()
     return due / making.good_per_h + (0.0 if is_whole else making.step / making.rate_per_h)
 

@@ -14,6 +14,15 @@ from optimizer import highs
 from optimizer.formulation import formulate
 from optimizer.maintenance import choose_maintenance
 from optimizer.problem import PlanningFacts, PlanningProblem, build_problem
+from optimizer.shortfall import (
+    KINDS,
+    give_in,
+    lacks,
+    limit_sentence,
+    stock_limits,
+    suspects,
+    without_limits,
+)
 from optimizer.statements import kept_options
 from plant.plans import Conflict, Plan, Repair, SolveStatus
 
@@ -58,7 +67,8 @@ def find_conflict(problem: PlanningProblem) -> list[str]:
     The machines of a line count as one rule at first, so that few rules are told of a big plant; machine by machine
     where that leaves no more than people read.
     """
-    by_line = _conflict_of(problem, list(_limits(problem, by_line=True)))
+    stock = suspects(problem, time_limit_s=TIME_LIMIT_S) if any(stock_limits(problem)) else []
+    by_line = _conflict_of(problem, [*stock, *_limits(problem, by_line=True)])
     if len(problem.lines) == len(problem.machines):
         return by_line
     single = [machine for rule in by_line for machine in _expanded(problem, rule)]
@@ -68,7 +78,7 @@ def find_conflict(problem: PlanningProblem) -> list[str]:
 
 
 def _conflict_of(problem: PlanningProblem, limits: list[str]) -> list[str]:
-    every = frozenset(_limits(problem, by_line=False))
+    every = frozenset([*stock_limits(problem), *_limits(problem, by_line=False)])
 
     def is_feasible(kept: list[str]) -> bool:
         return _has_plan(problem, every - {each for rule in kept for each in _expanded(problem, rule)})
@@ -112,6 +122,7 @@ def _limits(problem: PlanningProblem, *, by_line: bool) -> Iterator[str]:
 
 def _has_plan(problem: PlanningProblem, left_out: frozenset[str]) -> bool:
     """Whether a plan may keep all limits but those left out; false only where it is proved that none does."""
+    problem = without_limits(problem, left_out)
     if FROZEN in left_out:
         problem = replace(problem, frozen={})
     cap = problem.facts.tariff.co2_cap_kg
@@ -134,8 +145,8 @@ def _has_plan(problem: PlanningProblem, left_out: frozenset[str]) -> bool:
 
 
 def _must_run(problem: PlanningProblem) -> bool:
-    """Whether frozen hours make a line run. Else production breaks no limit, as orders may wait."""
-    return any(low > 0 for low, _ in problem.frozen.values())
+    """Whether frozen hours or hard rules make a line run. Else production breaks no limit, as orders may wait."""
+    return any(low > 0 for low, _ in problem.frozen.values()) or any(stock_limits(problem))
 
 
 def _bare(problem: PlanningProblem) -> PlanningProblem:
@@ -179,6 +190,8 @@ def _sentence(problem: PlanningProblem, rule: str) -> str:
     """What a rule demands, in the plant's words."""
     facts = problem.facts
     name, entity = rule.split("|", 1)
+    if name in KINDS:
+        return limit_sentence(facts, rule)
     if name == "capability":
         order = next(order for order in facts.orders if order.number == entity)
         return (
@@ -219,6 +232,12 @@ def ways_out(problem: PlanningProblem, conflict: tuple[str, ...]) -> Iterator[Wa
         sentence = f"Take {names} out of the order book, or name a line that can make the product."
         lost = sum(order.quantity for order in facts.orders if order.number in problem.unmakeable)
         yield WayOut(sentence=sentence, amount=lost, facts=replace(facts, orders=orders))
+    for kind in KINDS:
+        if any(rule.startswith(f"{kind}|") for rule in conflict):
+            missing = lacks(problem, kind, time_limit_s=TIME_LIMIT_S)
+            if missing:
+                sentence, units, changed = give_in(facts, kind, missing)
+                yield WayOut(sentence=sentence, amount=units, facts=changed)
     if CAP in conflict and facts.tariff.co2_cap_kg is not None:
         needed = _least_emissions(problem) * 1.001 + 0.1
         sentence = f"Raise the emission cap from {facts.tariff.co2_cap_kg:g} kg to {needed:.1f} kg."

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
+from math import ceil, floor, inf, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,14 @@ class Demand:
     """Of the product, times the orders' priority; infinite: it may not wait [currency/(unit h)]."""
     units: NDArray[np.float64]
     """Good units that fall due in each hour [unit]. (hour,)"""
+    waits_until: int
+    """From the end of this hour on nothing of it may be missing; the number of hours: it may wait throughout."""
+    order: str = ""
+    """The order with that deadline; empty: orders without one."""
+
+    def may_wait(self, hour: int) -> bool:
+        """Whether some of it may be missing at the end of an hour."""
+        return hour < self.waits_until and isfinite(self.backlog_cost_per_unit_h)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +106,12 @@ class PlanningProblem:
     def hours(self) -> int:
         """Length of the horizon [h]."""
         return len(self.slots.starts)
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether orders or stock keep rules that no price makes up for."""
+        limits = any((p.hard_min_stock, p.hard_max_stock) != (None, None) for p in self.facts.products)
+        return limits or any(not demand.may_wait(self.hours - 1) for demand in self.demands)
 
 
 def build_problem(facts: PlanningFacts) -> PlanningProblem:
@@ -147,6 +161,11 @@ def due_slot(start: datetime, due_at: datetime) -> int:
     return max(ceil((due_at - start) / HOUR) - 1, 0)
 
 
+def deadline_slot(start: datetime, deadline_at: datetime) -> int:
+    """The last hour that is over by a deadline; 0, where there is none: no plan can do anything before its end."""
+    return max(floor((deadline_at - start) / HOUR) - 1, 0)
+
+
 def _stock(facts: PlanningFacts) -> dict[str, float]:
     on_hand = {product.name: 0.0 for product in facts.products}
     for stock in facts.stock:
@@ -187,17 +206,22 @@ def _is_ready(facts: PlanningFacts, slots: Slots, capability: Capability) -> boo
 
 
 def _demands(facts: PlanningFacts, hours: int) -> tuple[Demand, ...]:
-    """Orders due within the horizon, by product and backlog price."""
+    """Orders due within the horizon, by product and backlog price; each with a deadline in it by itself."""
     price = {product.name: product.backlog_cost_per_unit_h for product in facts.products}
-    wanted: dict[tuple[str, float], NDArray[np.float64]] = {}
+    wanted: dict[tuple[str, float, str, int], NDArray[np.float64]] = {}
     for order in facts.orders:
-        hour = due_slot(facts.start, order.due_at)
-        if hour < hours:
-            key = (order.product, price[order.product] * order.priority)
-            wanted.setdefault(key, np.zeros(hours))[hour] += order.quantity
+        hour, cost, limit = due_slot(facts.start, order.due_at), price[order.product], hours
+        if hour >= hours:
+            continue
+        if cost is not None and order.deadline_at is not None:
+            limit = min(deadline_slot(facts.start, order.deadline_at), hours)
+            hour = min(hour, limit)
+        per_unit_h = inf if cost is None else cost * order.priority
+        key = (order.product, per_unit_h, order.number if limit < hours else "", limit)
+        wanted.setdefault(key, np.zeros(hours))[hour] += order.quantity
     return tuple(
-        Demand(product=product, backlog_cost_per_unit_h=cost, units=units)
-        for (product, cost), units in sorted(wanted.items(), key=lambda item: item[0])
+        Demand(product=product, backlog_cost_per_unit_h=cost, units=units, waits_until=limit, order=order)
+        for (product, cost, order, limit), units in sorted(wanted.items(), key=lambda item: item[0])
     )
 
 

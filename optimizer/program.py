@@ -1,6 +1,5 @@
 """The variables of the planning program, and the program that rules and costs are added to."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +33,7 @@ class Model:
     """By hour [kWh]."""
     stock: dict[tuple[str, int], pulp.LpVariable]
     shortage: dict[tuple[int, int], pulp.LpVariable]
-    """By (demand, hour) [unit]; none where a product may not wait."""
+    """By (demand, hour) [unit]; none where it may not wait, or no longer."""
     peak: pulp.LpVariable
     lot: dict[tuple[int, int], pulp.LpVariable]
     """Running hours of a whole shift, by (making, shift), where a setup is needed for them.
@@ -108,7 +107,7 @@ def unruled(problem: PlanningProblem, without: frozenset[str]) -> Model:
             (d, t): program.add_variable(f"b{d}_{t}", 0, float(total[t]))
             for d, total in enumerate(demanded)
             for t in hours
-            if total[t] > 0 and math.isfinite(problem.demands[d].backlog_cost_per_unit_h)
+            if total[t] > 0 and problem.demands[d].may_wait(t)
         },
         peak=program.add_variable("peak", sunk_kw, max(sunk_kw, LOOSE * float(most_kwh.max()))),
         lot={

@@ -101,7 +101,7 @@ def _pressing(problem: PlanningProblem, statement: Statement) -> PlanningProblem
     product = next(product for product in facts.products if product.name == order.product)
     if order.due_at <= facts.start:
         return f"Order {order.number} was due before the plan begins."
-    if product.backlog_cost_per_unit_h <= 0:
+    if not product.backlog_cost_per_unit_h:
         return f"{product.label} has no backlog price, so no order of it presses; give it one."
     pressed = replace(order, priority=max(order.priority, 1) * PRESSING)
     orders = tuple(pressed if each.number == order.number else each for each in facts.orders)

@@ -282,7 +282,7 @@ def _orders(
         for due, order in sorted(mine, key=lambda each: (-each[1].priority, each[1].due_at, each[1].number)):
             short = order.quantity - np.clip(left[:, due:], 0.0, order.quantity)
             left[:, due:] -= order.quantity
-            backlog += short @ factor[due:] * product.backlog_cost_per_unit_h * order.priority
+            backlog += short @ factor[due:] * (product.backlog_cost_per_unit_h or 0.0) * order.priority
             late += short[:, 0]
             in_time[order.number] = float((short[:, 0] < IN_TIME_UNITS).mean())
         holding += np.maximum(left, 0.0).sum(axis=1) * product.holding_cost_per_unit_h

@@ -4,15 +4,19 @@ Rounding afterwards would leave a fraction of a unit short in every run of a ful
 gives up go to another.
 """
 
+from collections.abc import Iterator
+
 import pulp
 
 from optimizer.control import Clock
 from optimizer.highs import Outcome, Session, Values
 from optimizer.problem import PlanningProblem
-from optimizer.program import Model
+from optimizer.program import Model, Terms
 
 GAP = 2e-4
 """Relative gap at which the units are placed well enough [0..1]."""
+HARD_LEAST_S = 5.0
+"""Time there is at least where orders or stock keep hard rules [s]."""
 LEAST_H = 1e-6
 """Lots shorter than this are none [h]."""
 
@@ -20,16 +24,21 @@ LEAST_H = 1e-6
 def place_whole_units(
     model: Model, problem: PlanningProblem, *, session: Session, values: Values, time_limit_s: float
 ) -> None:
-    """Leaves in the model's variables the values, or near them a solution in whole units where one is found in time."""
+    """Leaves in the model's variables the values, or near them a solution in whole units where one is found in time.
+
+    Where hard rules are kept it takes its time, as rounding by itself may break them.
+    """
+    time_limit_s = max(time_limit_s, HARD_LEAST_S) if problem.is_hard else time_limit_s
     session.tell(values)
-    lots = {key: lot for key, lot in model.lot.items() if _is_free(problem, key) and (lot.varValue or 0.0) > LEAST_H}
+    lots = {key: terms for key, terms in _lots(model, problem) if _value(terms) > LEAST_H}
     if not lots:
         return
-    for (m, s), lot in lots.items():
+    for (m, s), terms in lots.items():
         making = problem.makings[m]
-        units = model.program.add_variable(f"n{m}_{s}", 0, cat="Integer")
+        steps = model.program.add_variable(f"n{m}_{s}", 0, cat="Integer")
         name = f"whole_units|{problem.lines[making.line]}:{making.product}|{problem.slots.shift_names[s]}"
-        model.constrain(name, {lot: making.rate_per_h, units: -1.0}, pulp.LpConstraintEQ, 0)
+        per_step = dict.fromkeys(terms, making.rate_per_h / making.step)
+        model.constrain(name, {**per_step, steps: -1.0}, pulp.LpConstraintEQ, 0)
     settled = [v for options in model.choice.values() for v in options.values()] + list(model.setup.values())
     again = Session(model.program, Clock(time_limit_s, session.clock.control))
     again.may_be_cancelled = False
@@ -38,8 +47,21 @@ def place_whole_units(
         again.tell(again.values)
 
 
-def _is_free(problem: PlanningProblem, key: tuple[int, int]) -> bool:
-    """Whether a lot counts in whole units and keeps no frozen hour."""
-    m, s = key
-    frozen = any((m, t) in problem.frozen for t in problem.slots.hours_of_shift(s))
-    return problem.makings[m].step == 1.0 and not frozen
+def _lots(model: Model, problem: PlanningProblem) -> Iterator[tuple[tuple[int, int], Terms]]:
+    """What a lot's running hours are the sum of, by (making, shift); none that keeps a frozen hour.
+
+    Lots that count in thousandths or take no setup only where what they lose by rounding may break a rule.
+    """
+    for m, making in enumerate(problem.makings):
+        for s in range(len(problem.slots.shift_names)):
+            hours = problem.slots.hours_of_shift(s)
+            if any((m, t) in problem.frozen for t in hours):
+                continue
+            if (m, s) in model.lot and (making.step == 1.0 or problem.is_hard):
+                yield (m, s), {model.lot[m, s]: 1.0}
+            elif problem.is_hard and (running := [model.running[m, t] for t in hours if (m, t) in model.running]):
+                yield (m, s), dict.fromkeys(running, 1.0)
+
+
+def _value(terms: Terms) -> float:
+    return sum(variable.varValue or 0.0 for variable in terms)

@@ -14,8 +14,8 @@ class Product:
     """Sales price [currency/unit]."""
     holding_cost_per_unit_h: float
     """[currency/(unit h)]"""
-    backlog_cost_per_unit_h: float
-    """Soft penalty for a unit past its due date [currency/(unit h)]."""
+    backlog_cost_per_unit_h: float | None
+    """Soft penalty for a unit past its due date [currency/(unit h)]; None: nothing of it may be late."""
     scrap_cost: float
     """Material lost with a scrapped unit [currency/unit]."""
     safety_stock: float = 0.0
@@ -26,6 +26,10 @@ class Product:
     """What the store has room for [unit]; None: enough."""
     overflow_cost_per_unit_h: float = 0.0
     """Of a unit kept beyond it, elsewhere [currency/(unit h)]."""
+    hard_min_stock: float | None = None
+    """Hard: stock, less what is overdue, never falls below this [unit]; None: no such limit."""
+    hard_max_stock: float | None = None
+    """Hard: stock, less what is overdue, never rises beyond this [unit]; None: no such limit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +62,8 @@ class Order:
     """Soft: later delivery costs backlog."""
     priority: int = 1
     """Multiplies the backlog cost."""
+    deadline_at: datetime | None = None
+    """Hard: no plan delivers later; None: late delivery only costs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,7 +22,9 @@ def register(app: typer.Typer) -> None:
 
 @orders_app.command("import")
 def import_orders(
-    file: Annotated[Path, typer.Argument(help="CSV or JSON with number, product, quantity, due_at[, priority].")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV or JSON with number, product, quantity, due_at[, priority, deadline_at].")
+    ],
     site: SiteOption = None,
 ) -> None:
     """Import orders; an order with a known number is a new version of it."""

@@ -44,6 +44,15 @@ def end_of_day(value: Any) -> Any:
     return value
 
 
+def price_or_never(value: Any) -> Any:
+    """A price; `never` where no price makes up for a delay: TOML has no word for none."""
+    if value is None or value == "never":
+        return None
+    if isinstance(value, str):
+        raise ValueError('must be a price such as 0.22, or "never"')
+    return value
+
+
 def in_utc(at: datetime, *, timezone: str) -> datetime:
     """An instant in UTC; without an offset it is in the plant's local time."""
     return (at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
@@ -56,8 +65,10 @@ class ProductPart(Part):
     label: str = Field(default="", max_length=80, description="What people call it; empty: its name.")
     price: float = Field(ge=0, description="Sales price [currency/unit].")
     holding_cost_per_unit_h: float = Field(default=0.0, ge=0, description="Of a unit in stock [currency/(unit h)].")
-    backlog_cost_per_unit_h: float = Field(
-        default=0.0, ge=0, description="Of a unit past its due date [currency/(unit h)]."
+    backlog_cost_per_unit_h: Annotated[float | None, BeforeValidator(price_or_never)] = Field(
+        default=0.0,
+        ge=0,
+        description='Of a unit past its due date [currency/(unit h)]; "never": no plan delivers it late.',
     )
     scrap_cost: float = Field(default=0.0, ge=0, description="Material lost with a scrapped unit [currency/unit].")
     safety_stock: float = Field(
@@ -70,6 +81,20 @@ class ProductPart(Part):
     overflow_cost_per_unit_h: float = Field(
         default=0.0, ge=0, description="Of a unit kept beyond it, elsewhere [currency/(unit h)]."
     )
+    hard_min_stock: float | None = Field(
+        default=None, ge=0, description="No plan lets stock, less what is overdue, fall below this [unit]; none: may."
+    )
+    hard_max_stock: float | None = Field(
+        default=None, ge=0, description="No plan lets stock, less what is overdue, rise beyond this [unit]; none: may."
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.hard_max_stock is not None and self.hard_max_stock < (self.hard_min_stock or 0.0):
+            raise ValueError(
+                f"hard_max_stock ({self.hard_max_stock:g}) must not be below hard_min_stock ({self.hard_min_stock:g})"
+            )
+        return self
 
     def word(self) -> Product:
         """The product as the rooms know it."""
@@ -117,6 +142,10 @@ class OrderPart(Part):
         description="Instead of due_at: hours from the start of this hour, for trials [h].",
     )
     priority: int = Field(default=1, ge=1, le=1000, description="Multiplies the backlog cost.")
+    deadline_at: Annotated[datetime | None, BeforeValidator(end_of_day)] = Field(
+        default=None,
+        description="Hard: no plan delivers later; what is due after it is due then. Written like due_at.",
+    )
 
     @model_validator(mode="after")
     def _one_due_date(self) -> Self:
@@ -131,8 +160,14 @@ class OrderPart(Part):
         else:
             hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
             due_at = hour + timedelta(hours=self.due_in_h or 0.0)
+        deadline_at = None if self.deadline_at is None else in_utc(self.deadline_at, timezone=timezone)
         return Order(
-            number=self.number, product=self.product, quantity=self.quantity, due_at=due_at, priority=self.priority
+            number=self.number,
+            product=self.product,
+            quantity=self.quantity,
+            due_at=due_at if deadline_at is None else min(due_at, deadline_at),
+            priority=self.priority,
+            deadline_at=deadline_at,
         )
 
 

@@ -51,11 +51,18 @@ def least_cost(facts: PlanningFacts) -> float:
 def _least_running_cost(facts, calendar, hours, taken) -> float:
     """An LP over running hours, stock, shortage and peak, in dense matrices."""
     n, caps, products = facts.policy.horizon_h, facts.capabilities, [p.name for p in facts.products]
-    by_class: dict[tuple[str, float], np.ndarray] = {}
+    by_class: dict[tuple[str, float, int], np.ndarray] = {}
     for order in facts.orders:
         hour = max(-(-(order.due_at - facts.start) // timedelta(hours=1)) - 1, 0)
         product = next(p for p in facts.products if p.name == order.product)
-        key = (order.product, product.backlog_cost_per_unit_h * order.priority)
+        price, last = product.backlog_cost_per_unit_h, n
+        if order.deadline_at is not None:
+            last = max((order.deadline_at - facts.start) // timedelta(hours=1) - 1, 0)
+        last = min(last, hour) if price is None else last
+        hour = min(hour, last)
+        if hour >= n:
+            continue
+        key = (order.product, (price or 0.0) * order.priority, last)
         by_class.setdefault(key, np.zeros(n))[hour] += order.quantity
     classes = sorted(by_class)
     u0, i0 = 0, len(caps) * n
@@ -94,8 +101,8 @@ def _least_running_cost(facts, calendar, hours, taken) -> float:
         for j, name in enumerate(products):
             row = np.zeros(size)
             row[i0 + j * n + t] = 1.0
-            due = -sum(units[t] for (product, _), units in by_class.items() if product == name)
-            for q, (product, _) in enumerate(classes):
+            due = -sum(units[t] for (product, *_), units in by_class.items() if product == name)
+            for q, (product, *_) in enumerate(classes):
                 if product == name:
                     row[b0 + q * n + t] = -1.0
                     if t:
@@ -113,7 +120,18 @@ def _least_running_cost(facts, calendar, hours, taken) -> float:
         for q, key in enumerate(classes):
             factor = facts.policy.final_backlog_factor if t == n - 1 else 1.0
             cost[b0 + q * n + t] = key[1] * factor
-            upper[b0 + q * n + t] = by_class[key][: t + 1].sum()
+            upper[b0 + q * n + t] = by_class[key][: t + 1].sum() if t < key[2] else 0.0
+        for j, product in enumerate(facts.products):
+            net = np.zeros(size)
+            net[i0 + j * n + t] = 1.0
+            for q, (name, *_) in enumerate(classes):
+                net[b0 + q * n + t] = -float(name == product.name)
+            if product.hard_min_stock is not None:
+                rows.append(-net)
+                limits.append(-product.hard_min_stock)
+            if product.hard_max_stock is not None:
+                rows.append(net)
+                limits.append(product.hard_max_stock)
     for line in facts.plant.lines:
         for shift in {name for name in calendar.shifts if name}:
             row = np.zeros(size)

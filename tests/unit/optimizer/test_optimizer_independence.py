@@ -7,7 +7,13 @@ import pytest
 
 import optimizer.certify
 
-CHECK = {"optimizer.certify", "optimizer.costing", "optimizer.exact"}
+CHECK = {
+    "optimizer.certify",
+    "optimizer.certify_stock",
+    "optimizer.costing",
+    "optimizer.exact",
+    "optimizer.exact_stock",
+}
 FORM = {"optimizer.facts": {"PlanningFacts", "GRAINS_PER_UNIT", "inputs_hash"}}
 """Of the facts: what they are and how they are written, none of their readings."""
 

@@ -1,0 +1,68 @@
+"""Whether what is made, for whom and from what stock is sound: products, capabilities, orders, stock."""
+
+from collections.abc import Iterator
+
+from optimizer.facts import PlanningFacts
+from optimizer.soundness import aware, fault, numbers, unique
+from plant.errors import Fault
+
+
+def production_faults(facts: PlanningFacts) -> Iterator[Fault]:
+    """Every fault of what is made, for whom and from what stock."""
+    yield from _product_faults(facts)
+    yield from _capability_faults(facts)
+    yield from _order_faults(facts)
+
+
+def _product_faults(facts: PlanningFacts) -> Iterator[Fault]:
+    yield from unique("products", (product.name for product in facts.products))
+    for index, product in enumerate(facts.products):
+        where = f"products[{index}]"
+        costs = ("holding_cost_per_unit_h", "scrap_cost")
+        levels = ("safety_stock", "safety_cost_per_unit_h", "overflow_cost_per_unit_h")
+        yield from numbers(where, product, (*costs, *levels))
+        optional = ("backlog_cost_per_unit_h", "max_stock", "hard_min_stock", "hard_max_stock")
+        yield from numbers(where, product, (name for name in optional if getattr(product, name) is not None))
+        if product.max_stock is not None and product.max_stock < product.safety_stock:
+            found = (product.safety_stock, product.max_stock)
+            yield fault(f"{where}.max_stock", found, "it must be at least `safety_stock`.")
+        if product.hard_max_stock is not None and product.hard_max_stock < (product.hard_min_stock or 0.0):
+            limits = (product.hard_min_stock, product.hard_max_stock)
+            yield fault(f"{where}.hard_max_stock", limits, "it must be at least `hard_min_stock`.")
+
+
+def _capability_faults(facts: PlanningFacts) -> Iterator[Fault]:
+    lines = {line.name for line in facts.plant.lines}
+    products = {product.name for product in facts.products}
+    yield from unique("capabilities", (f"{c.line} makes {c.product}" for c in facts.capabilities))
+    for index, capability in enumerate(facts.capabilities):
+        where = f"capabilities[{index}]"
+        if capability.line not in lines:
+            yield fault(f"{where}.line", capability.line, f"it must be one of {sorted(lines)}.")
+        if capability.product not in products:
+            yield fault(f"{where}.product", capability.product, f"it must be one of {sorted(products)}.")
+        yield from numbers(where, capability, ("rate_per_h",), above=True)
+        yield from numbers(where, capability, ("energy_kwh_per_unit", "setup_h", "setup_cost", "scrap_ratio"))
+        if capability.scrap_ratio >= 1:
+            yield fault(f"{where}.scrap_ratio", capability.scrap_ratio, "it must be below 1.")
+
+
+def _order_faults(facts: PlanningFacts) -> Iterator[Fault]:
+    products = {product.name for product in facts.products}
+    yield from unique("orders", (order.number for order in facts.orders))
+    for order in facts.orders:
+        where = f"order {order.number}"
+        if order.product not in products:
+            yield fault(f"{where}: product", order.product, f"it must be one of {sorted(products)}.")
+        yield from numbers(where, order, ("quantity", "priority"))
+        zones = [*aware(f"{where}: due_at", order.due_at)]
+        if order.deadline_at is not None:
+            zones += aware(f"{where}: deadline_at", order.deadline_at)
+            if not zones and order.deadline_at < order.due_at:
+                yield fault(f"{where}: deadline_at", order.deadline_at.isoformat(), "it must not be before `due_at`.")
+        yield from zones
+    yield from unique("stock", (stock.product for stock in facts.stock))
+    for stock in facts.stock:
+        if stock.product not in products:
+            yield fault("stock: product", stock.product, f"it must be one of {sorted(products)}.")
+        yield from numbers(f"stock of {stock.product}", stock, ("quantity",))

@@ -1,0 +1,123 @@
+"""Deadlines, products that may not be late, hard limits of stock: in the plan, in its check, and where they clash."""
+
+import random
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from optimizer_plants import START, tiny_facts
+from test_optimizer_bruteforce import least_cost
+
+from optimizer.certify import check_rules
+from optimizer.costing import account
+from optimizer.problem import PlanningFacts, build_problem
+from optimizer.solve import solve
+from optimizer.validate import find_faults
+from plant.plans import Plan, SolveStatus
+
+HOUR = timedelta(hours=1)
+
+
+def planned(facts: PlanningFacts) -> Plan:
+    return solve(build_problem(facts), number="P", created_at=START, reason="test")
+
+
+def hard_facts(seed: int) -> PlanningFacts:
+    """A tiny plant, some orders with a deadline, one product with hard limits of stock."""
+    chance = random.Random(seed)
+    facts = tiny_facts(seed, machines=1, horizon_h=6)
+    orders = tuple(
+        replace(order, deadline_at=order.due_at + timedelta(minutes=chance.choice([0, 30, 60, 150])))
+        if chance.random() < 0.6
+        else order
+        for order in facts.orders
+    )
+    products = tuple(
+        replace(p, hard_min_stock=float(chance.randrange(0, 5)), hard_max_stock=float(chance.randrange(20, 60)))
+        if p.name == "nut"
+        else replace(p, backlog_cost_per_unit_h=None if chance.random() < 0.4 else p.backlog_cost_per_unit_h)
+        for p in facts.products
+    )
+    return replace(facts, orders=orders, products=products)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_plan_with_hard_rules_equals_enumeration(seed: int) -> None:
+    facts = hard_facts(seed)
+    expected, plan = least_cost(facts), planned(facts)
+    if expected == float("inf"):
+        assert plan.status is SolveStatus.INFEASIBLE
+        assert plan.conflicts
+        return
+    assert plan.certificate is not None, plan.headline
+    assert plan.certificate.checked, plan.headline
+    assert plan.certificate.solver_objective == pytest.approx(expected, rel=1e-9)
+    assert {"deadlines", "hard_stock"} & {check.rule for check in plan.certificate.checks}
+
+
+def test_seeds_hold_both_plans_and_weeks_without_one() -> None:
+    found = [least_cost(hard_facts(seed)) for seed in range(12)]
+    assert 2 <= sum(1 for cost in found if cost == float("inf")) <= 10
+
+
+def test_check_finds_a_late_order_and_a_stock_beyond_its_limits() -> None:
+    facts = tiny_facts(2, machines=1)
+    idle = replace(planned(facts), runs=())
+    hard = replace(
+        facts,
+        orders=tuple(replace(order, deadline_at=START + 6 * HOUR) for order in facts.orders),
+        products=tuple(replace(p, hard_min_stock=50.0) for p in facts.products),
+    )
+    broken = {check.rule for check in check_rules(hard, idle, account(hard, idle)) if not check.holds}
+    assert {"deadlines", "hard_stock"} <= broken
+    never = replace(facts, products=tuple(replace(p, backlog_cost_per_unit_h=None) for p in facts.products))
+    broken = {check.rule for check in check_rules(never, idle, account(never, idle)) if not check.holds}
+    assert "never_late" in broken
+
+
+def test_impossible_deadline_is_told_with_what_is_missing_and_a_priced_repair() -> None:
+    facts = tiny_facts(0, machines=1)
+    rate = max(c.rate_per_h for c in facts.capabilities if c.product == "bolt")
+    order = replace(
+        facts.orders[0], number="big", product="bolt", quantity=10 * rate, due_at=START + 2 * HOUR,
+        deadline_at=START + 3 * HOUR,
+    )  # fmt: skip
+    plan = planned(replace(facts, orders=(*facts.orders, order)))
+    assert plan.status is SolveStatus.INFEASIBLE
+    assert [conflict.rule for conflict in plan.conflicts] == ["deadline|big|horizon"]
+    assert "at the latest" in plan.headline
+    repair = plan.repairs[0]
+    assert "big" in repair.sentence
+    assert repair.amount > 6 * rate
+    assert repair.cost is not None
+
+
+def test_stock_limit_that_clashes_with_a_deadline_gives_a_repair_for_each() -> None:
+    facts = tiny_facts(0, machines=1)
+    rate = max(c.rate_per_h for c in facts.capabilities if c.product == "nut")
+    order = replace(facts.orders[0], number="late", product="nut", quantity=2 * rate, due_at=START + 6 * HOUR)
+    order = replace(order, deadline_at=order.due_at)
+    products = tuple(replace(p, hard_max_stock=20.0) if p.name == "nut" else p for p in facts.products)
+    plan = planned(replace(facts, orders=(order,), products=products))
+    assert plan.status is SolveStatus.INFEASIBLE
+    assert {conflict.rule.split("|")[0] for conflict in plan.conflicts} == {"deadline", "hard_max_stock"}
+    assert len(plan.repairs) == 2
+    assert all(repair.cost is not None and repair.amount > 0 for repair in plan.repairs)
+
+
+def test_promise_that_may_not_be_late_is_cut_to_what_can_be_made() -> None:
+    facts = tiny_facts(0, machines=1)
+    order = replace(facts.orders[0], product="nut", quantity=5000.0, due_at=START + 6 * HOUR)
+    products = tuple(replace(p, backlog_cost_per_unit_h=None) for p in facts.products)
+    plan = planned(replace(facts, orders=(order,), products=products))
+    assert [conflict.rule for conflict in plan.conflicts] == ["never_late|nut|horizon"]
+    assert plan.repairs[0].sentence.startswith("Promise less")
+    assert plan.repairs[0].cost is not None
+
+
+def test_facts_name_a_deadline_before_the_due_date_and_limits_the_wrong_way_round() -> None:
+    facts = tiny_facts(0)
+    orders = (replace(facts.orders[0], deadline_at=facts.orders[0].due_at - HOUR), *facts.orders[1:])
+    products = (replace(facts.products[0], hard_min_stock=9.0, hard_max_stock=3.0), *facts.products[1:])
+    where = [fault.where for fault in find_faults(replace(facts, orders=orders, products=products))]
+    assert where == ["products[0].hard_max_stock", f"order {facts.orders[0].number}: deadline_at"]
