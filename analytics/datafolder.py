@@ -15,6 +15,7 @@ nothing is learned from their order.
 """
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -333,9 +334,9 @@ def _end_of(event: _Event, at: NDArray[np.float64]) -> int:
     return int(np.searchsorted(at, event.at, side="right" if event.failed else "left"))
 
 
-def _names(names: object) -> str:
+def _names(names: Iterable[object]) -> str:
     """Some names of many, for a message."""
-    listed = [str(name) for name in names]  # type: ignore[attr-defined]
+    listed = [str(name) for name in names]
     more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
     return ", ".join(listed[:SHOWN]) + more
 

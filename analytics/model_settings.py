@@ -52,13 +52,19 @@ class ModelSettings(BaseModel):
     weight_decay: float = Field(default=3e-2, ge=0)
     dropout: float = Field(default=0.2, ge=0, lt=1)
     held_out_share: float = Field(default=0.2, gt=0, le=0.5)
-    """Lives that a member does not train on: they calibrate it [0..1]."""
+    """Lives that a member does not train on: they calibrate it [0..1]. With more members than such parts, a part is
+    held out by several, and calibrated by what these say together."""
     training_failures: int = Field(default=5, ge=2)
     """Failures below which a class is not trained and keeps the base rate of its MTBF."""
     calibration_failures: int = Field(default=8, ge=3)
     """Failures below which the probabilities are called uncalibrated."""
     threads: int = Field(default=1, ge=1)
     """CPU threads of torch."""
+
+    @property
+    def folds(self) -> int:
+        """Parts of the lives, one of which each member holds out; with few members some parts never are."""
+        return round(1 / self.held_out_share)
 
     @model_validator(mode="after")
     def _scales_increase(self) -> Self:
@@ -72,8 +78,7 @@ class ModelSettings(BaseModel):
 QUICK: Final = ModelSettings(
     scales_rows=(6, 18, 54, 162, 486),
     baseline_rows=144,
-    members=2,
-    epochs=20,
+    epochs=10,
     batch_rows=192,
     rows_per_life=160,
     age_parts=(1,),
@@ -81,4 +86,4 @@ QUICK: Final = ModelSettings(
     learning_rate=3e-3,
     dropout=0.2,
 )
-"""For the demo and for tests: 10-minute rows from 1 h to 81 h, two members, few passes."""
+"""For the demo and for tests: 10-minute rows from 1 h to 81 h, few rows and passes."""

@@ -65,10 +65,23 @@ def test_levels_stay_where_the_curves_are_right():
 
 def test_levels_move_outwards_where_the_curves_are_too_sure():
     rng = np.random.default_rng(0)
-    _, low, middle, high, _ = levels_of(rng.beta(0.3, 0.3, 2000))
-    assert low < 0.02
-    assert 0.4 < middle < 0.6
-    assert high > 0.98
+    _, low, middle, high, _ = levels_of(rng.beta(0.8, 0.8, 2000))
+    assert 0.06 < low < 0.09
+    assert 0.48 < middle < 0.52
+    assert 0.91 < high < 0.94
+
+
+@pytest.mark.parametrize("lives", [1, 8, 2000])
+def test_told_quantiles_never_say_otherwise_than_the_told_risk(lives):
+    for reached in (np.full(lives, 1e-6), np.full(lives, 1 - 1e-6)):
+        for level, quantile in zip(levels_of(reached), QUANTILES, strict=True):
+            assert 0.49 < (level / (1 - level)) / (quantile / (1 - quantile)) < 2.01
+
+
+def test_a_few_lives_hardly_move_the_levels():
+    few, many = levels_of(np.full(3, 0.3)), levels_of(np.full(3000, 0.3))
+    assert few == pytest.approx(QUANTILES, abs=0.06)
+    assert abs(many[2] - 0.5) > 2 * abs(few[2] - 0.5)
 
 
 def test_lives_cut_short_do_not_pull_the_levels_down():
@@ -87,9 +100,8 @@ def test_a_life_with_many_readings_weighs_like_any_other():
 
 def test_few_lives_widen_the_interval():
     assert levels_of(np.linspace(0.05, 0.95, 10))[3] >= levels_of(np.linspace(0, 1, 1001))[3]
-    assert (
-        conformal_levels(
-            np.array([]), failed=np.array([], dtype=bool), life=np.array([], dtype=int), weight=np.array([])
-        )
-        == QUANTILES
-    )
+
+
+def test_no_life_leaves_the_levels_as_they_are():
+    none = np.array([])
+    assert conformal_levels(none, failed=none > 0, life=none.astype(int), weight=none) == QUANTILES
