@@ -26,8 +26,9 @@ MOMENTS: Final = 16
 """Moments of each failed life that are kept, over its second half."""
 LEAST_LIKENESS: Final = 0.5
 """Below it no case is called alike [0..1]."""
-LEAST_RAISED: Final = 1.6
-"""Log units above healthy, five times its hazard, below which there is nothing to compare: age alone may double it."""
+LEAST_RAISED: Final = 2.3
+"""Log units above healthy, ten times its hazard, below which there is nothing to compare: age and noise alone may make
+it a few times higher."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
