@@ -16,13 +16,14 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from store.embedded.columns import KEYS, TEXT, ClassColumns, together
+from store.embedded.columns import KEYS, TEXT, ClassColumns
 from store.embedded.layout import DAY_US, UNIT_OF, WINDOW_US, transaction
 from store.embedded.packing import Packing
 from store.embedded.retention import KEEP, Deletion, Limits, Removal
 from store.embedded.retention import enter as enter_removal
 from store.embedded.rolled_files import RollupFile, rollup_file
-from store.embedded.rollups import GRAINS_S, rolled, table_of
+from store.embedded.rollups import GRAINS_S, Rolled, coarser, rolled
+from store.embedded.rows import in_order, joined, picked, table_of
 from store.embedded.sealing import next_number
 from store.embedded.segments import (
     OpenSegment,
@@ -31,7 +32,6 @@ from store.embedded.segments import (
     Written,
     enter,
     file_name,
-    in_order,
     manifest,
     retire,
 )
@@ -237,22 +237,21 @@ class _Output:
     def take(self, machine: str, opened: list[OpenSegment], *, hold_us: int, without: Deletion | None = None) -> int:
         """Write a machine's rows; returns how many."""
         low, high = self._start_us - hold_us, self._end_us - 1
-        tables = [table for one in opened if (table := one.rows_of(machine, low, high + 1)) is not None]
-        if not tables:
+        parts = [part for one in opened for part in one.rows_of(machine, low, high + 1)]
+        if not parts:
             return 0
-        both = in_order(together(tables))
-        observed = both["observed_at"].to_numpy()
+        both = in_order(joined(parts))
         if without is not None and without.machine == machine:
-            kept = (observed < without.start_us) | (observed >= without.end_us)
-            self.removed += len(np.unique(observed[~kept & (observed >= self._start_us) & (observed <= high)]))
-            both = both.filter(pa.array(kept)).combine_chunks()
-            observed = both["observed_at"].to_numpy()
-        inside = (observed >= self._start_us) & (observed <= high)
-        if not inside.any():
+            kept = (both.observed < without.start_us) | (both.observed >= without.end_us)
+            gone = both.observed[~kept & (both.observed >= self._start_us) & (both.observed <= high)]
+            self.removed += len(np.unique(gone))
+            both = picked(both, kept)
+        begin, end = np.searchsorted(both.observed, [self._start_us, self._end_us])
+        if begin == end:
             return 0
-        table = both if inside.all() else both.filter(pa.array(inside)).combine_chunks()
-        instants = table["observed_at"].to_numpy()
-        older = int((instants[1:] == instants[:-1]).sum())
+        inside = picked(both, slice(begin, end))
+        table = table_of(inside)
+        older = int((inside.observed[1:] == inside.observed[:-1]).sum())
         if older and self._prune:
             table = newest_rows(table)
         else:
@@ -269,11 +268,20 @@ class _Output:
             self._rollups = [RollupFile(self._folder, rollup_file(self._file, grain), grain) for grain in grains]
         self._target.add(table)
         readings = newest_of_each(readings_of(both, self._columns))
+        finer: Rolled | None = None
         for rollup in self._rollups:
-            found = rolled(
-                readings, columns=self._columns, grain_s=rollup.grain_s, start_us=self._start_us, end_us=self._end_us
+            finer = (
+                rolled(
+                    readings,
+                    columns=self._columns,
+                    grain_s=rollup.grain_s,
+                    start_us=self._start_us,
+                    end_us=self._end_us,
+                )
+                if finer is None
+                else coarser(finer, grain_s=rollup.grain_s)
             )
-            rollup.add(table_of(machine, found))
+            rollup.add(machine, finer)
         return len(table)
 
     @property

@@ -30,8 +30,13 @@ that only from level 12 on, which costs three times as much for the same size.""
 
 
 class Packing(Enum):
-    """How much work goes into a small file."""
+    """How much work goes into a small file.
 
+    lz4 in place of zstd 1 takes 5 % more, 30 % less to write and 60 % less to read.
+    """
+
+    FRESH = "fresh"
+    """Files that are compacted within hours: written and read again soon."""
     QUICK = "quick"
     """Files that are compacted again within a day."""
     SMALL = "small"
@@ -54,11 +59,14 @@ def encodings(table: Any, *, packing: Packing) -> dict[str, Any]:
         name: SMALL_CODEC[layouts.get(name, DICTIONARY)] if small else ("zstd", QUICK_LEVEL)
         for name in table.column_names
     }
+    compression = {
+        "compression": {name: codec for name, (codec, _) in codecs.items()},
+        "compression_level": {name: level for name, (_, level) in codecs.items()},
+    }
     return {
         "use_dictionary": ["machine", "quality", *(name for name, layout in layouts.items() if layout == DICTIONARY)],
         "column_encoding": TIMES | {n: "BYTE_STREAM_SPLIT" for n, layout in layouts.items() if layout == SPLIT},
-        "compression": {name: codec for name, (codec, _) in codecs.items()},
-        "compression_level": {name: level for name, (_, level) in codecs.items()},
+        **({"compression": "lz4"} if packing is Packing.FRESH else compression),
         "write_statistics": STATISTICS,
     }
 

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from store.embedded.columns import machine_codes, together
+from store.embedded.columns import machine_codes
 from store.embedded.layout import ROLLUPS, found_path, segment_path, sync_folder, transaction
 from store.embedded.packing import rollup_encodings
 from store.embedded.retention import Deletion, rolled_windows, set_rollups
+from store.embedded.rollups import Rolled, table_of
 from store.embedded.segments import Segment, in_columns, reading
 
 US_PER_S: Final = 1_000_000
@@ -27,13 +28,13 @@ class RollupFile:
         self.file, self.grain_s = file, grain_s
         self._path = segment_path(folder, file)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._waiting: list[Any] = []
+        self._waiting: list[tuple[str, Rolled]] = []
         self._writer: Any | None = None
 
-    def add(self, table: Any) -> None:
+    def add(self, machine: str, found: Rolled) -> None:
         """A machine's grains."""
-        self._waiting.append(table)
-        if sum(len(each) for each in self._waiting) >= ROLLUP_ROWS:
+        self._waiting.append((machine, found))
+        if sum(len(each.at) for _, each in self._waiting) >= ROLLUP_ROWS:
             self._flush()
 
     def close(self) -> None:
@@ -52,7 +53,9 @@ class RollupFile:
         self._path.unlink(missing_ok=True)
 
     def _flush(self) -> None:
-        table = together(self._waiting)
+        if not self._waiting:
+            return
+        table = table_of(self._waiting)
         self._waiting = []
         if self._writer is None:
             self._writer = pq.ParquetWriter(

@@ -7,7 +7,7 @@ compaction makes new ones. Minutes are stitched exactly: a value holds until the
 segments, but no longer than three periods of its signal.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from plant.signals import Aggregation
 from store.embedded.columns import TEXT, ClassColumns, as_numbers
-from store.embedded.durations import Durations, durations, joined_durations
-from store.embedded.windows import Holding, Readings, aggregated, holding_at, last_words, words_of
+from store.embedded.durations import Durations, durations, joined_durations, summed
+from store.embedded.windows import Readings, aggregated, holding_at, last_words, words_of
 
 GRAINS_S: Final = (60, 3600)
 """Grains that are kept [s]."""
@@ -79,20 +79,20 @@ def rolled(readings: Readings, *, columns: ClassColumns, grain_s: int, start_us:
     reported = np.bincount(step_of, minlength=count) > 0
     kept = reported.copy()
     numbers: dict[str, dict[str, Floats]] = {}
-    whole: dict[int, Holding | None] = {}  # signals in every row share how they hold
-    for name, values in readings.numbers.items():
-        there, hold_us = ~np.isnan(values), columns.hold_us[name]
-        if there.all():
-            if hold_us not in whole:
-                whole[hold_us] = holding_at(readings.observed, edges, hold_us=hold_us)
-            holding, told, steps = whole[hold_us], values, step_of
-            parts = values[inside]
-        else:
-            holding, told = holding_at(readings.observed[there], edges, hold_us=hold_us), values[there]
-            parts, steps = values[inside][there[inside]], step_of[there[inside]]
-        integral = np.full(count, np.nan) if holding is None else holding.integral(told)
-        kept |= ~np.isnan(integral)
-        numbers[name] = _parts(parts, steps, count) | {"integral": integral}
+    for names, hold_us, there in _alike(readings.numbers, columns):
+        values = np.stack([readings.numbers[name] for name in names])  # (signal, row)
+        told, at, steps, begin = values, readings.observed, step_of, inside.start
+        if there is not None:
+            told, at, steps = values[:, there], at[there], step_of[there[inside]]
+            begin = int(np.searchsorted(at, start_us))
+        parts = _parts(told[:, begin : begin + len(steps)], steps, count)
+        holding = holding_at(at, edges, hold_us=hold_us)
+        integral = np.full((len(names), count), np.nan) if holding is None else holding.integral(told)
+        parts["integral"] = integral
+        kept |= ~np.isnan(integral).all(axis=0)
+        for index, name in enumerate(names):
+            numbers[name] = {part: found[index] for part, found in parts.items()}
+    numbers = {name: numbers[name] for name in readings.numbers}
     held = {
         name: durations(readings.observed, words, edges, hold_us=columns.hold_us[name])
         for name, words in readings.texts.items()
@@ -113,19 +113,85 @@ def rolled(readings: Readings, *, columns: ClassColumns, grain_s: int, start_us:
     )
 
 
+def coarser(fine: Rolled, *, grain_s: int) -> Rolled:
+    """Grains of which each is made of several finer ones, whole."""
+    grain_us = grain_s * 1_000_000
+    steps, step_of = np.unique(fine.at // grain_us, return_inverse=True)
+    count, starts = len(steps), np.flatnonzero(np.diff(step_of, prepend=-1))
+    numbers: dict[str, dict[str, Floats]] = {name: {} for name in fine.numbers}
+    for part in PARTS if numbers and count else ():
+        values = np.stack([parts[part] for parts in fine.numbers.values()])  # (signal, grain)
+        for name, found in zip(numbers, _COARSER[part](values, starts), strict=True):
+            numbers[name][part] = found
+    quality, reported = np.zeros(count, dtype=np.uint8), np.zeros(count, dtype=bool)
+    np.bitwise_or.at(quality, step_of, fine.quality)
+    np.logical_or.at(reported, step_of, fine.reported)
+    return Rolled(
+        at=steps * grain_us,
+        numbers=numbers,
+        texts={name: last_words(words, step_of, count) for name, words in fine.texts.items()},
+        quality=quality,
+        reported=reported,
+        held={name: summed(parts, step_of, count) for name, parts in fine.held.items()},
+    )
+
+
+def _alike(
+    numbers: Mapping[str, Floats], columns: ClassColumns
+) -> list[tuple[list[str], int, NDArray[np.bool_] | None]]:
+    """Signals by the rows that hold them, None: all, and by how long they hold; those with nothing together."""
+    groups: dict[tuple[bytes, int], tuple[list[str], int, NDArray[np.bool_] | None]] = {}
+    for name, values in numbers.items():
+        there = values == values
+        whole = bool(there.all())
+        key = (b"" if whole else np.packbits(there).tobytes(), columns.hold_us[name])
+        groups.setdefault(key, ([], key[1], None if whole else there))[0].append(name)
+    return list(groups.values())
+
+
 def _parts(values: Floats, step_of: Instants, count: int) -> dict[str, Floats]:
-    """Count, sum, least, greatest and last of each grain; NaN for a grain without any."""
-    found = {part: np.full(count, np.nan) for part in ("n", *HOW)}
-    if len(values) == 0:
+    """Count, sum, least, greatest and last of each grain; NaN for a grain without any. (signal, grain) each
+
+    Args:
+        values: Of signals that are in every row. (signal, row)
+        step_of: Grain of each row, non-decreasing. (row,)
+        count: How many grains there are.
+    """
+    found = {part: np.full((len(values), count), np.nan) for part in ("n", *HOW)}
+    if values.shape[1] == 0:
         return found
     starts = np.flatnonzero(np.concatenate(([True], step_of[1:] != step_of[:-1])))
     steps, ends = step_of[starts], np.append(starts[1:], len(step_of))
-    found["n"][steps] = ends - starts
-    found["sum"][steps] = np.add.reduceat(values, starts)
-    found["min"][steps] = np.minimum.reduceat(values, starts)
-    found["max"][steps] = np.maximum.reduceat(values, starts)
-    found["last"][steps] = values[ends - 1]
+    found["n"][:, steps] = ends - starts
+    found["sum"][:, steps] = np.add.reduceat(values, starts, axis=1)
+    found["min"][:, steps] = np.minimum.reduceat(values, starts, axis=1)
+    found["max"][:, steps] = np.maximum.reduceat(values, starts, axis=1)
+    found["last"][:, steps] = values[:, ends - 1]
     return found
+
+
+def _sums(values: Floats, starts: Instants) -> Floats:
+    """Sums of what is there; NaN where nothing is."""
+    total = np.add.reduceat(np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf), starts, axis=1)
+    return np.where(np.logical_and.reduceat(np.isnan(values), starts, axis=1), np.nan, total)
+
+
+def _lasts(values: Floats, starts: Instants) -> Floats:
+    """The last of what is there; NaN where nothing is."""
+    rows = np.where(np.isnan(values), -1, np.arange(values.shape[1]))
+    last = np.maximum.reduceat(rows, starts, axis=1)
+    return np.where(last < 0, np.nan, np.take_along_axis(values, np.maximum(last, 0), axis=1))
+
+
+_COARSER: Final[Mapping[str, Callable[[Floats, Instants], Floats]]] = {
+    "n": _sums,
+    "integral": _sums,
+    "sum": _sums,
+    "min": lambda values, starts: np.fmin.reduceat(values, starts, axis=1),
+    "max": lambda values, starts: np.fmax.reduceat(values, starts, axis=1),
+    "last": _lasts,
+}
+"""How each part of a grain comes from finer ones: of (signal, grain) and where each coarser grain starts."""
 
 
 def joined(pieces: Sequence[Rolled]) -> Rolled:
@@ -165,21 +231,28 @@ def parts_needed(how: Aggregation) -> tuple[str, ...]:
     return ("n", "sum") if how is Aggregation.MEAN else (PART_OF[how],)
 
 
-def table_of(machine: str, found: Rolled) -> Any:
-    """The grains as rows of a rollup file."""
+def table_of(pieces: Sequence[tuple[str, Rolled]]) -> Any:
+    """The grains of some machines as rows of a rollup file."""
+    founds = [found for _, found in pieces]
+    counts, first = [len(found.at) for found in founds], founds[0]
+    machine = np.repeat(np.arange(len(pieces), dtype=np.int32), counts)
+    names = pa.array([name for name, _ in pieces], pa.string())
     arrays: dict[str, Any] = {
-        "machine": pa.array([machine] * len(found.at), pa.string()).dictionary_encode().cast(TEXT),
-        "step_at": pa.array(found.at),
-        "quality": pa.array(found.quality),
-        "reported": pa.array(found.reported),
+        "machine": pa.DictionaryArray.from_arrays(pa.array(machine), names),
+        "step_at": pa.array(np.concatenate([found.at for found in founds])),
+        "quality": pa.array(np.concatenate([found.quality for found in founds])),
+        "reported": pa.array(np.concatenate([found.reported for found in founds])),
     }
-    for name, parts in found.numbers.items():
-        for part, values in parts.items():
-            arrays[f"{name}.{part}"] = pa.array(values, mask=np.isnan(values))
-    for name, words in found.texts.items():
+    for name, parts in first.numbers.items():
+        for part in parts:
+            values = np.concatenate([found.numbers[name][part] for found in founds])
+            arrays[f"{name}.{part}"] = pa.array(values, from_pandas=True)
+    for name in first.texts:
+        words = np.concatenate([found.texts[name] for found in founds])
         arrays[name] = pa.array(words, pa.string()).dictionary_encode().cast(TEXT)
-    for name, held in found.held.items():
-        arrays[f"{name}.{HELD}"] = _as_maps(held, len(found.at))
+    for name in first.held:
+        held = joined_durations([(found.held[name], len(found.at)) for found in founds])
+        arrays[f"{name}.{HELD}"] = _as_maps(held, len(machine))
     return pa.table(arrays)
 
 

@@ -113,13 +113,14 @@ def rows_of(table: Any, *, texts: Sequence[str] | None = None) -> Rows:
 def table_of(rows: Rows) -> Any:
     """Rows as an Arrow table with a column for each signal; null where nothing was reported."""
     arrays = [_column(rows.machine), pa.array(rows.observed), pa.array(rows.received), pa.array(rows.quality)]
-    arrays += [pa.array(values, from_pandas=True) for values in rows.values]
+    holed = (rows.values != rows.values).any(axis=1).tolist()
+    arrays += [pa.array(values, from_pandas=some) for values, some in zip(rows.values, holed, strict=True)]
     arrays += [_column(words) for words in rows.texts.values()]
     return pa.Table.from_arrays(arrays, names=[*KEYS, *rows.numbers, *rows.texts])
 
 
-def picked(rows: Rows, which: NDArray[Any]) -> Rows:
-    """Some rows, by index or by mask."""
+def picked(rows: Rows, which: NDArray[Any] | slice) -> Rows:
+    """Some rows, by index, mask or range."""
 
     def of(words: Words) -> Words:
         return Words(words=words.words, codes=words.codes[which])
@@ -135,6 +136,13 @@ def picked(rows: Rows, which: NDArray[Any]) -> Rows:
         values=rows.values[:, which],
         texts={name: of(words) for name, words in rows.texts.items()},
     )
+
+
+def in_order(rows: Rows) -> Rows:
+    """Sorted by machine, `observed_at` and `received_at`; rows alike in these keep their order."""
+    rank = np.argsort(np.argsort(np.array(rows.machine.words, dtype=object), kind="stable"), kind="stable")
+    order = np.lexsort((rows.received, rows.observed, rank[rows.machine.codes]))
+    return rows if (order[1:] > order[:-1]).all() else picked(rows, order)
 
 
 def joined(parts: Sequence[Rows]) -> Rows:

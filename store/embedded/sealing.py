@@ -20,7 +20,7 @@ from store.embedded.hot import HotBatch, hot_batches
 from store.embedded.keys import RecentKeys
 from store.embedded.layout import ROLLUPS, WINDOW_US, retired_path, segment_path, transaction
 from store.embedded.memory import give_back
-from store.embedded.rows import Rows, emptied, hashed, joined, picked, rows_of, table_of, without
+from store.embedded.rows import Rows, emptied, hashed, in_order, joined, picked, rows_of, table_of, without
 from store.embedded.segments import (
     OpenSegment,
     Ranges,
@@ -44,7 +44,7 @@ def seal_class(connection: sqlite3.Connection, folder: Path, machine_class: str)
     batch_of = np.repeat(np.arange(len(batches)), [len(batch.rows) for batch in batches])
     known = _known_before(connection, folder, machine_class, hot)
     moves = _moves(batches, hot, batch_of, known)
-    rows = _in_order(without(hot, known))
+    rows = in_order(without(hot, known))
     number = next_number(connection)
     files = [
         write_segment(folder, table_of(part), machine_class=machine_class, number=number + index)
@@ -114,7 +114,14 @@ def _known_before(connection: sqlite3.Connection, folder: Path, machine_class: s
     low, high = int(hot.observed.min()), int(hot.observed.max())
     if not (segments := manifest(connection, machine_class, start_us=low, end_us=high + 1)):
         return {}
-    ranges, wanted = _ranges(hot), np.unique(hashed(hot.machine.words, hot.machine.codes, hot.observed))
+    within = np.zeros(len(hot), dtype=bool)
+    for segment in segments:
+        within |= (hot.observed >= segment.start_us) & (hot.observed <= segment.end_us)
+    if not within.any():
+        return {}
+    late = picked(hot, within)
+    ranges = _ranges(late)
+    wanted = np.sort(hashed(late.machine.words, late.machine.codes, late.observed))
     tables = [_alike(folder, segment, ranges, wanted) for segment in segments]
     if not any(len(table) for table in tables):
         return {}
@@ -135,21 +142,16 @@ def _ranges(rows: Rows) -> Ranges:
     return {machine: (first, last) for machine, first, last in spans if first <= last}
 
 
-def _alike(folder: Path, segment: Segment, ranges: Ranges, wanted: Any) -> Any:
+def _alike(folder: Path, segment: Segment, ranges: Ranges, wanted: NDArray[np.int64]) -> Any:
     """The rows of a segment whose keys may be among those wanted; only the row groups that have any are decoded."""
 
     def fits(keys: Any) -> Any:
         codes, names = machine_codes(keys)
-        return np.isin(hashed(names, codes, keys["observed_at"].to_numpy()), wanted)
+        own = hashed(names, codes, keys["observed_at"].to_numpy())
+        return wanted[np.minimum(np.searchsorted(wanted, own), len(wanted) - 1)] == own
 
     with closing(OpenSegment(folder, segment)) as opened:
         return opened.alike(ranges, fits)
-
-
-def _in_order(rows: Rows) -> Rows:
-    """Sorted by machine, `observed_at` and `received_at`; rows alike in these keep their order."""
-    rank = np.argsort(np.argsort(np.array(rows.machine.words, dtype=object), kind="stable"), kind="stable")
-    return picked(rows, np.lexsort((rows.received, rows.observed, rank[rows.machine.codes])))
 
 
 def _by_window(rows: Rows) -> list[Rows]:

@@ -19,6 +19,7 @@ from plant.clock import instant
 from store.embedded.columns import KEYS, machine_codes, together
 from store.embedded.layout import class_folder, found_path, segment_path, sync_folder
 from store.embedded.packing import Packing, encodings
+from store.embedded.rows import Rows, picked, rows_of
 
 ROW_GROUP_ROWS: Final = 21_600
 """Rows of one machine in a row group: 6 h at 1 Hz; less to decode for a short look back, more for size.
@@ -115,12 +116,6 @@ def manifest(
     ]
 
 
-def ranges_of(table: Any) -> dict[str, tuple[int, int]]:
-    """First and last `observed_at` of each machine in a table sorted by machine and time."""
-    observed = table["observed_at"].to_numpy()
-    return {machine: (int(observed[low]), int(observed[high - 1])) for machine, low, high in machine_slices(table)}
-
-
 def machine_slices(table: Any) -> list[tuple[str, int, int]]:
     """Machine, first row and end row of each machine in a table sorted by machine."""
     if len(table) == 0:
@@ -128,14 +123,6 @@ def machine_slices(table: Any) -> list[tuple[str, int, int]]:
     codes, names = machine_codes(table)
     bounds = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
     return [(names[codes[low]], low, high) for low, high in pairwise(bounds)]
-
-
-def in_order(table: Any) -> Any:
-    """The table sorted by machine, `observed_at` and `received_at`; rows alike in these keep their order."""
-    codes, names = machine_codes(table)
-    rank = np.argsort(np.argsort(names, kind="stable"), kind="stable")
-    order = np.lexsort((table["received_at"].to_numpy(), table["observed_at"].to_numpy(), rank[codes]))
-    return table if (order[1:] > order[:-1]).all() else table.take(pa.array(order)).combine_chunks()
 
 
 def file_name(machine_class: str, *, start_us: int, number: int) -> str:
@@ -223,7 +210,7 @@ class SegmentFile:
 def write_segment(folder: Path, table: Any, *, machine_class: str, number: int) -> Written:
     """Write a sorted table durably as a file that no manifest names yet."""
     file = file_name(machine_class, start_us=int(table["observed_at"].to_numpy().min()), number=number)
-    target = SegmentFile(folder, file, table, schema=table.schema)
+    target = SegmentFile(folder, file, table, schema=table.schema, packing=Packing.FRESH)
     target.add(table)
     return target.close()
 
@@ -293,7 +280,7 @@ class OpenSegment:
     def __init__(self, folder: Path, segment: Segment) -> None:
         """Open it; Gone when it is not there, Damaged when it is no whole Parquet file."""
         self.segment = segment
-        self._held: tuple[int, Any, dict[str, tuple[int, int]]] = (-1, None, {})
+        self._held: tuple[int, Rows | None, dict[str, tuple[int, int]]] = (-1, None, {})
         path = found_path(folder, segment.file)
         with reading(segment):
             self._file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
@@ -324,20 +311,25 @@ class OpenSegment:
                 parts.append(self._group(index).take(pa.array(found)))
         return together(parts)
 
-    def rows_of(self, machine: str, start_us: int, end_us: int) -> Any | None:
-        """A machine's rows in [start, end), all columns; cheap when machines are asked for in order."""
+    def rows_of(self, machine: str, start_us: int, end_us: int) -> list[Rows]:
+        """Row groups, or parts of them, with a machine's rows that may be in [start, end).
+
+        Cheap when machines are asked for in order: a group that several share is decoded once.
+        """
         parts = []
         for index, (first, last, low, high) in enumerate(self._groups):
             if first <= machine <= last and _touch((start_us, end_us - 1), (low, high)):
                 if first == last:
-                    parts.append(self._group(index))
+                    parts.append(rows_of(self._group(index)))
                     continue
                 if self._held[0] != index:
                     table = self._group(index)
-                    self._held = (index, table, {name: (low, high) for name, low, high in machine_slices(table)})
-                if (rows := self._held[2].get(machine)) is not None:
-                    parts.append(self._held[1].slice(rows[0], rows[1] - rows[0]))
-        return together(parts) if parts else None
+                    places = {name: (begin, end) for name, begin, end in machine_slices(table)}
+                    self._held = (index, rows_of(table), places)
+                _, held, places = self._held
+                if held is not None and machine in places:
+                    parts.append(picked(held, slice(*places[machine])))
+        return parts
 
     def _touched(self, ranges: Ranges) -> list[int]:
         """Row groups that may hold rows of these machines and times."""

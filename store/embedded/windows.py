@@ -15,6 +15,7 @@ from plant.signals import Aggregation, Quality, Window
 from store.contract import Aggregations
 from store.embedded.columns import ClassColumns, as_numbers, as_text, machine_codes
 from store.embedded.durations import Durations, durations, timed_states
+from store.embedded.rows import Rows, as_described
 
 Floats = NDArray[np.float64]
 Instants = NDArray[np.int64]
@@ -89,14 +90,16 @@ def readings_by_machine(
     }
 
 
-def readings_of(table: Any, columns: ClassColumns) -> Readings:
+def readings_of(rows: Rows, columns: ClassColumns) -> Readings:
     """The rows of one machine, sorted already, as readings."""
-    there, count = set(table.column_names), len(table)
+    rows, count = as_described(rows, columns), len(rows)
+    place = {name: index for index, name in enumerate(rows.numbers)}
+    words = {name: np.array([*each.words, None], dtype=object)[each.codes] for name, each in rows.texts.items()}
     return Readings(
-        observed=table["observed_at"].to_numpy(),
-        numbers={n: as_numbers(table[n]) if n in there else _nothing(count) for n in columns.numbers},
-        texts={n: words_of(table[n]) if n in there else _no_words(count) for n in columns.texts},
-        quality=table["quality"].to_numpy(),
+        observed=rows.observed,
+        numbers={n: rows.values[place[n]] if n in place else _nothing(count) for n in columns.numbers},
+        texts={n: words[n] if n in words else _no_words(count) for n in columns.texts},
+        quality=rows.quality,
     )
 
 
@@ -270,9 +273,10 @@ class Holding:
     """Whether any value held between two edges. (edge - 1,)"""
 
     def integral(self, values: Floats) -> Floats:
-        """Of the values, between the edges [unit x h]. (edge - 1,)"""
-        before = np.concatenate(([0.0], np.cumsum(values * self.held)))[self.place]
-        area = np.diff(np.where(self.known, before + values[self.place] * self.since, 0.0)) / 3.6e9
+        """Of the values, between the edges [unit x h]. (..., row) to (..., edge - 1)"""
+        total = np.cumsum(values * self.held, axis=-1)
+        before = np.where(self.place > 0, total[..., self.place - 1], 0.0)
+        area = np.diff(np.where(self.known, before + values[..., self.place] * self.since, 0.0)) / 3.6e9
         return np.where(self.some, area, np.nan)
 
 
