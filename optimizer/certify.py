@@ -179,6 +179,8 @@ def _shift_hours(facts: PlanningFacts, worked_out: Account) -> Residuals:
             used[line, shifts[t]] = used.get((line, shifts[t]), ZERO) + hours
     for (line, _, shift), capability in worked_out.setups.items():
         used[line, shift] = used.get((line, shift), ZERO) + Fraction(capability.setup_h)
+    for (line, _, shift), capability in worked_out.families.items():
+        used[line, shift] = used.get((line, shift), ZERO) + Fraction(capability.family_setup_h)
     for (line, shift), hours in used.items():
         row = worked_out.available.get(line, ())
         yield hours - sum((left for left, name in zip(row, shifts, strict=False) if name == shift), ZERO)

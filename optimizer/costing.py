@@ -30,6 +30,9 @@ class Account:
     available: dict[str, tuple[Fraction, ...]]
     """[h] by line and hour"""
     setups: dict[tuple[str, str, str], Capability]
+    """By line, product and shift."""
+    families: dict[tuple[str, str, str], Capability]
+    """Setups of families, by line, family and shift."""
     draws: dict[tuple[str, str, int], Fraction]
     """Energy by line, product and hour; idle power without a product [kWh]."""
     energy: tuple[Fraction, ...]
@@ -59,6 +62,7 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
         none = exact.fate(facts, calendar, machine, start=None) if start is not None else fates[machine.name]
         without[machine.name] = none.failure_cost
     taken = exact.setups(facts, calendar, units)
+    families = exact.family_setups(facts, calendar, taken)
     draws = _draws(facts, calendar, units)
     energy = tuple(_by_hour(draws, len(calendar.shifts)))
     tariff = facts.tariff
@@ -68,6 +72,7 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
     maintained = [m for m in facts.plant.machines if exact.maintenance_start(facts, plan, m.name) is not None]
     terms = (
         ("setups", sum((Fraction(c.setup_cost) for c in taken.values()), ZERO)),
+        *_families(facts, families),
         ("scrap", _scrap(facts, units)),
         ("holding", sum((amount for (term, _, _), amount in waiting.items() if term == "holding"), ZERO)),
         ("backlog", sum((amount for (term, _, _), amount in waiting.items() if term == "backlog"), ZERO)),
@@ -85,6 +90,7 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
         without=without,
         available=exact.available(facts, calendar, fates),
         setups=taken,
+        families=families,
         draws=draws,
         energy=energy,
         waiting=waiting,
@@ -93,6 +99,13 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
         terms=terms,
         late=late,
     )
+
+
+def _families(facts: PlanningFacts, taken: dict[tuple[str, str, str], Capability]) -> tuple[tuple[str, Fraction], ...]:
+    """Cost of setting up families, where there are any to set up."""
+    if not any(exact.family_setup(facts, capability) for capability in facts.capabilities):
+        return ()
+    return (("families", sum((Fraction(c.family_setup_cost) for c in taken.values()), ZERO)),)
 
 
 def _levels(facts: PlanningFacts, waiting: Units) -> tuple[tuple[str, Fraction], ...]:

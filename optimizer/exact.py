@@ -174,7 +174,17 @@ def whole_step(rate_per_h: float) -> Fraction:
 def takes_setup(facts: PlanningFacts, capability: Capability) -> bool:
     """Whether a product must be set up: its line makes others too, and changing over costs time or money."""
     others = [c for c in facts.capabilities if c.line == capability.line and c.product != capability.product]
-    return bool(others) and max(capability.setup_h, capability.setup_cost) > 0
+    own = max(capability.setup_h, capability.setup_cost) > 0
+    return bool(others) and (own or bool(family_setup(facts, capability)))
+
+
+def family_setup(facts: PlanningFacts, capability: Capability) -> str:
+    """The family that a line changes to for a product; none where it makes no other family, or changing is free."""
+    families = {product.name: product.family for product in facts.products}
+    mine = families.get(capability.product, "")
+    strange = any(c.line == capability.line and families.get(c.product) != mine for c in facts.capabilities)
+    costs = max(capability.family_setup_h, capability.family_setup_cost) > 0
+    return mine if strange and costs else ""
 
 
 def _lost(failures: list[Fraction], repair_h: Fraction) -> list[Fraction]:
@@ -261,6 +271,27 @@ def setups(
             continue
         taken[line, product, calendar.shifts[t]] = capability
     return taken
+
+
+def family_setups(
+    facts: PlanningFacts, calendar: Calendar, taken: dict[tuple[str, str, str], Capability]
+) -> dict[tuple[str, str, str], Capability]:
+    """The setups of families that a plan takes, by line, family and shift, given those of its products.
+
+    A family under way when the plan starts is set up for the rest of that shift.
+    """
+    known = {(c.line, c.product): c for c in facts.capabilities}
+    ready = {
+        (run.line, family_setup(facts, known[run.line, run.product]), calendar.shifts[0])
+        for run in (facts.previous.runs if facts.previous else ())
+        if run.start < facts.start < run.end and (run.line, run.product) in known
+    }
+    found = {
+        (line, family, shift): capability
+        for (line, _, shift), capability in taken.items()
+        if (family := family_setup(facts, capability))
+    }
+    return {key: capability for key, capability in found.items() if key not in ready}
 
 
 def hour_start(facts: PlanningFacts, hour: int) -> datetime:

@@ -26,7 +26,9 @@ LATER: Final[dict[str, dict[str, Any]]] = {
         "overflow_cost_per_unit_h": 0.0,
         "hard_min_stock": None,
         "hard_max_stock": None,
+        "family": "",
     },
+    "capabilities": {"family_setup_h": 0.0, "family_setup_cost": 0.0},
     "orders": {"deadline_at": None},
     "risks": {"nearest": None},
 }
@@ -162,7 +164,17 @@ def units_step(rate_per_h: float) -> Fraction:
 def needs_setup(capability: Capability, facts: PlanningFacts) -> bool:
     """Whether making this product on this line takes a setup: not on a line with one product, nor where it is free."""
     alternatives = sum(1 for other in facts.capabilities if other.line == capability.line)
-    return alternatives > 1 and (capability.setup_h > 0 or capability.setup_cost > 0)
+    own = capability.setup_h > 0 or capability.setup_cost > 0
+    return alternatives > 1 and (own or family_to_set_up(capability, facts) != "")
+
+
+def family_to_set_up(capability: Capability, facts: PlanningFacts) -> str:
+    """The family that making this product sets up; empty: none, or nothing else is made on the line, or it is free."""
+    family_of = {product.name: product.family for product in facts.products}
+    family = family_of[capability.product]
+    others = {family_of[other.product] for other in facts.capabilities if other.line == capability.line} - {family}
+    takes = capability.family_setup_h > 0 or capability.family_setup_cost > 0
+    return family if family and others and takes else ""
 
 
 def maintenance_in_progress(facts: PlanningFacts) -> tuple[OngoingMaintenance, ...]:

@@ -34,6 +34,7 @@ def formulate(
     line_runs_within_its_hours(model, problem)
     shift_holds_runs_and_setups(model, problem)
     product_runs_only_when_set_up(model, problem)
+    family_is_set_up_with_its_products(model, problem)
     stock_balances(model, problem)
     stock_keeps_its_level(model, problem)
     stock_keeps_its_room(model, problem)
@@ -130,6 +131,9 @@ def shift_holds_runs_and_setups(model: Model, problem: PlanningProblem) -> None:
             setups = {
                 model.setup[m, s]: problem.makings[m].setup_h for m in _on_line(problem, line) if (m, s) in model.setup
             }
+            for m in _on_line(problem, line):
+                if (family := model.family.get((line, problem.makings[m].family, s))) is not None:
+                    setups[family] = problem.makings[m].family_setup_h
             if not hours or not any(setups.values()):
                 continue
             terms: Terms = {**setups, **{model.available[line, t]: -1.0 for t in hours}}
@@ -148,6 +152,15 @@ def product_runs_only_when_set_up(model: Model, problem: PlanningProblem) -> Non
             share = float(problem.slots.open_share[making.line, t])
             name = f"set_up|{problem.lines[making.line]}:{making.product}|{t}"
             model.constrain(name, {running: 1.0, model.setup[m, s]: -share}, pulp.LpConstraintLE, 0)
+
+
+def family_is_set_up_with_its_products(model: Model, problem: PlanningProblem) -> None:
+    """A product is set up in a shift only if its family is, once for all of them."""
+    for (m, s), setup in model.setup.items():
+        making = problem.makings[m]
+        if (family := model.family.get((making.line, making.family, s))) is not None:
+            name = f"family|{problem.lines[making.line]}:{making.product}|{problem.slots.shift_names[s]}"
+            model.constrain(name, {setup: 1.0, family: -1.0}, pulp.LpConstraintLE, 0)
 
 
 def lot_is_what_a_shift_makes(model: Model, problem: PlanningProblem) -> None:
@@ -221,6 +234,9 @@ def charge_everything(model: Model, problem: PlanningProblem) -> None:
     last = problem.hours - 1
     makings = problem.makings
     model.charge("setups", ((y, makings[m].setup_cost) for (m, _), y in model.setup.items()))
+    if model.family:
+        changing = {(making.line, making.family): making.family_setup_cost for making in makings}
+        model.charge("families", ((z, changing[line, family]) for (line, family, _), z in model.family.items()))
     model.charge("scrap", ((u, makings[m].scrap_cost_per_h) for (m, _), u in model.running.items()))
     model.charge("holding", ((s, problem.holding[p]) for (p, _), s in model.stock.items()))
     factor = policy.final_backlog_factor

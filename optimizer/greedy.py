@@ -116,7 +116,7 @@ class _Floor:
             making = self.problem.makings[m]
             if hours > LEAST_H and shift[t] != CLOSED:
                 if not self._is_set_up(m, shift[t]):
-                    self._shift_left[making.line, shift[t]] -= making.setup_h
+                    self._shift_left[making.line, shift[t]] -= self._setup_h(m, shift[t])
                 self.lots.add((m, shift[t]))
                 yield making.product, hours * making.good_per_h
         for line, t in {(self.problem.makings[m].line, t) for m, t in self.problem.frozen}:
@@ -138,7 +138,9 @@ class _Floor:
                     made = min(room * making.good_per_h, units)
                     cost = self._unit_cost(m, usable, wanted)
                     if not self._is_set_up(m, s):
-                        cost += making.setup_cost * (1.0 - self._favour.get((m, s), 0.0)) / made
+                        family = self.problem.family_still_to_set_up(m, s, self.lots)
+                        setup_cost = making.setup_cost + (family.family_setup_cost if family else 0.0)
+                        cost += setup_cost * (1.0 - self._favour.get((m, s), 0.0)) / made
                     if cost < least:
                         best, least = Place(making=m, shift=s, hours=usable), cost
         return best
@@ -148,7 +150,7 @@ class _Floor:
         making = self.problem.makings[place.making]
         asked_h = min(self._room_h(place.making, place.shift, place.hours), units / making.good_per_h)
         if not self._is_set_up(place.making, place.shift):
-            self._shift_left[making.line, place.shift] -= making.setup_h
+            self._shift_left[making.line, place.shift] -= self._setup_h(place.making, place.shift)
         self.lots.add((place.making, place.shift))
         left_h = asked_h
         for t in sorted(place.hours.tolist(), key=lambda t: (t > wanted.due, float(self._price[t]), -t)):
@@ -164,9 +166,13 @@ class _Floor:
         return not making.needs_setup or is_ready or (m, s) in self.lots
 
     def _room_h(self, m: int, s: int, hours: NDArray[np.int64]) -> float:
-        making = self.problem.makings[m]
-        setup_h = 0.0 if self._is_set_up(m, s) else making.setup_h
-        return min(float(self._left[making.line, hours].sum()), float(self._shift_left[making.line, s]) - setup_h)
+        line, setup_h = self.problem.makings[m].line, 0.0 if self._is_set_up(m, s) else self._setup_h(m, s)
+        return min(float(self._left[line, hours].sum()), float(self._shift_left[line, s]) - setup_h)
+
+    def _setup_h(self, m: int, s: int) -> float:
+        """Hours of setting up a making in a shift, and its family where none of its products is [h]."""
+        family = self.problem.family_still_to_set_up(m, s, self.lots)
+        return self.problem.makings[m].setup_h + (family.family_setup_h if family is not None else 0.0)
 
     def _unit_cost(self, m: int, hours: NDArray[np.int64], wanted: Wanted) -> float:
         """Of a good unit made in the middle of some hours, without its setup [currency/unit]."""

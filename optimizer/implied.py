@@ -16,7 +16,8 @@ def setup_leaves_the_rest_of_its_shift(model: Model, problem: PlanningProblem) -
     open_h = open_hours(problem)
     for (m, s), setup in model.setup.items():
         making = problem.makings[m]
-        left_h = max(float(open_h[making.line, s]) - making.setup_h, 0.0)
+        family_h = making.family_setup_h if (making.line, making.family, s) in model.family else 0.0
+        left_h = max(float(open_h[making.line, s]) - making.setup_h - family_h, 0.0)
         left_h = min(left_h, _hours_worth_making(problem, m, s))
         name = f"set_up_rest|{problem.lines[making.line]}:{making.product}|{problem.slots.shift_names[s]}"
         model.constrain(name, {model.lot[m, s]: 1.0, setup: -left_h}, pulp.LpConstraintLE, 0)

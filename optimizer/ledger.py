@@ -73,6 +73,9 @@ def _parts(facts: PlanningFacts, worked_out: Account) -> Iterator[tuple[Item, Fr
     for (line, product, shift), capability in worked_out.setups.items():
         day = days[first_of[shift]]
         yield Item(term="setups", line=line, product=product, day=day), Fraction(capability.setup_cost)
+    for (line, _, shift), capability in worked_out.families.items():
+        item = Item(term="families", line=line, product="", day=days[first_of[shift]])
+        yield item, Fraction(capability.family_setup_cost)
     scrap_cost = {product.name: Fraction(product.scrap_cost) for product in facts.products}
     ratio = {(c.line, c.product): Fraction(c.scrap_ratio) for c in facts.capabilities}
     for (line, product, t), made in worked_out.units.items():

@@ -1,5 +1,6 @@
 """From facts to numbers: the planning problem, laid out by hour, line, product and machine. Knows no solver."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil, floor, inf, isfinite
@@ -13,6 +14,7 @@ from optimizer.facts import (
     PlanningFacts,
     facts_from_json,
     facts_to_json,
+    family_to_set_up,
     inputs_hash,
     maintenance_in_progress,
     needs_setup,
@@ -54,6 +56,10 @@ class Making:
     setup_h: float
     setup_cost: float
     needs_setup: bool
+    family: str
+    """What is set up with it, once per shift for all products of the family; empty: nothing."""
+    family_setup_h: float
+    family_setup_cost: float
     ready: bool
     """Whether the accepted plan has it set up in the shift in which the plan starts."""
     step: float
@@ -107,6 +113,18 @@ class PlanningProblem:
         """Length of the horizon [h]."""
         return len(self.slots.starts)
 
+    def family_still_to_set_up(self, m: int, shift: int, lots: Container[tuple[int, int]]) -> Making | None:
+        """The making, where setting it up in a shift besides some lots sets up its family too; else none."""
+        making = self.makings[m]
+        if not making.family:
+            return None
+        for other, each in enumerate(self.makings):
+            if (each.line, each.family) == (making.line, making.family) and (
+                (other, shift) in lots or (each.ready and shift == self.slots.shift[0])
+            ):
+                return None
+        return making
+
     @property
     def is_hard(self) -> bool:
         """Whether orders or stock keep rules that no price makes up for."""
@@ -133,7 +151,10 @@ def build_problem(facts: PlanningFacts) -> PlanningProblem:
             facts,
             slots=slots,
             makings=place,
-            setup_h=tuple(making.setup_h if making.needs_setup else 0.0 for making in makings),
+            setup_h=tuple(
+                making.setup_h + (making.family_setup_h if making.family else 0.0) if making.needs_setup else 0.0
+                for making in makings
+            ),
             rates=tuple(making.rate_per_h for making in makings),
             machines=machines,
             frozen=frozen,
@@ -188,6 +209,9 @@ def _makings(
             setup_h=c.setup_h,
             setup_cost=c.setup_cost,
             needs_setup=needs_setup(c, facts),
+            family=family_to_set_up(c, facts),
+            family_setup_h=c.family_setup_h,
+            family_setup_cost=c.family_setup_cost,
             ready=_is_ready(facts, slots, c),
             step=float(units_step(c.rate_per_h)),
         )
@@ -291,7 +315,8 @@ def _fits(
         if makings[m].line == line and running > 0:
             need[hour] += running
             due = makings[m].needs_setup and not (makings[m].ready and slots.shift[hour] == slots.shift[0])
-            setup[m, slots.shift[hour]] = makings[m].setup_h if due else 0.0
+            family_h = makings[m].family_setup_h if makings[m].family else 0.0  # once would do; this is surely enough
+            setup[m, slots.shift[hour]] = makings[m].setup_h + family_h if due else 0.0
     shifts = np.array(slots.shift[:frozen_h])
     for shift in set(slots.shift[:frozen_h]):
         inside = shifts == shift

@@ -40,6 +40,8 @@ class Model:
 
     A shift of one hour has no variable of its own: its lot is that hour's running.
     """
+    family: dict[tuple[int, str, int], pulp.LpVariable]
+    """Whether a family is set up, by (line, family, shift): continuous, as the setups of its products are whole."""
     rules: dict[str, pulp.LpConstraint] = field(default_factory=dict)
     """Every constraint by its name `rule|entity|time`."""
     terms: dict[str, Terms] = field(default_factory=dict)
@@ -86,8 +88,14 @@ def unruled(problem: PlanningProblem, without: frozenset[str]) -> Model:
     sunk_kw = problem.facts.tariff.peak_so_far_kw
     shift_h = open_hours(problem)
     hours_of = [problem.slots.hours_of_shift(s) for s in range(len(problem.slots.shift_names))]
+    families = {
+        (making.line, making.family, s)
+        for m, s in setup
+        if (making := problem.makings[m]).family and problem.family_still_to_set_up(m, s, ()) is not None
+    }
     return Model(
         program=program,
+        family={key: program.add_variable(f"f{n}_{key[2]}", 0, 1) for n, key in enumerate(sorted(families))},
         running=running,
         setup=setup,
         choice=choice,

@@ -218,4 +218,7 @@ class _ShopFloor:
         """Hours that placing a making here would take for setting up [h]."""
         making, shift = self.problem.makings[m], self.problem.slots.shift[t]
         is_free = not making.needs_setup or (making.ready and shift == self.problem.slots.shift[0])
-        return 0.0 if is_free or (m, shift) in self.set_up else making.setup_h
+        if is_free or (m, shift) in self.set_up:
+            return 0.0
+        family = self.problem.family_still_to_set_up(m, shift, self.set_up)
+        return making.setup_h + (family.family_setup_h if family is not None else 0.0)

@@ -1,4 +1,11 @@
-"""The order in which a line makes what an hour asks of it, and the runs that follow from it."""
+"""The order in which a line makes what an hour asks of it, and the runs that follow from it.
+
+Setups are counted by the shift: once for each product of it, once for each family. Within an hour products of a family
+follow each other. From hour to hour a plan may come back to a product or a family without a setup, where that serves
+the tariff or a due date; the hours say how much is made by when, not that the line changes over each time.
+"""
+
+from collections.abc import Collection, Container
 
 from optimizer.problem import PlanningProblem
 
@@ -27,9 +34,23 @@ def _in_order(problem: PlanningProblem, grains: dict[tuple[int, int], int], line
     for t in sorted(by_hour):
         before = ordered[-1][0] if ordered and ordered[-1][1] == t - 1 else None
         following = by_hour.get(t + 1, {})
-        for m in sorted(by_hour[t], key=lambda m: (m != before, m in following, m)):
+        for m in _families_together(problem, by_hour[t], before, following):
             ordered.append((m, t, by_hour[t][m]))
     return ordered
+
+
+def _families_together(
+    problem: PlanningProblem, made: Collection[int], before: int | None, following: Container[int]
+) -> list[int]:
+    """What goes on first, then the rest of its family; families of which something stays last."""
+    names = {m: problem.makings[m].family for m in made}
+    family = {m: min(o for o in made if o == m or (names[m] and names[o] == names[m])) for m in made}
+    now = "" if before is None else problem.makings[before].family
+    stays = {family[m] for m in made if m in following and m != before}
+    return sorted(
+        made,
+        key=lambda m: (m != before, not now or names[m] != now, family[m] in stays, family[m], m in following, m),
+    )
 
 
 def _goes_on(problem: PlanningProblem, last: Piece, piece: Piece) -> bool:

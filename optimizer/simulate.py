@@ -20,7 +20,7 @@ from plant.plans import Plan
 PATHS = 500
 IN_TIME_UNITS = 0.5
 """An order short of less than this when due is in time [unit]."""
-AS_PLANNED = ("setups", "maintenance")
+AS_PLANNED = ("setups", "families", "maintenance")
 """Terms that no chance changes."""
 SETUP = -1
 """In the place of a making: the line is set up."""
@@ -177,10 +177,14 @@ def _work_list(problem: PlanningProblem, plan: Plan, worked_out: Account, line: 
     available = np.array([float(hours) for hours in worked_out.available[name]])
     pieces: list[list[tuple[int, float]]] = [[] for _ in range(problem.hours)]
     setups: list[tuple[int, float]] = []
+    set_up: set[tuple[int, int]] = set()
     for run in sorted((r for r in plan.runs if r.line == name and r.product in place), key=lambda run: run.start):
         m, first = place[run.product], (run.start - problem.facts.start) // HOUR
         if run.setup:
-            setups.append((first, problem.makings[m].setup_h))
+            shift = problem.slots.shift[first]
+            family = problem.family_still_to_set_up(m, shift, set_up)
+            set_up.add((m, shift))
+            setups.append((first, problem.makings[m].setup_h + (family.family_setup_h if family else 0.0)))
         for t, units in enumerate(run.hourly_units, start=first):
             pieces[t].append((m, units / problem.makings[m].rate_per_h))
     by_hour = np.array([sum(hours for _, hours in mine) for mine in pieces], dtype=np.float64)

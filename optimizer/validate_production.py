@@ -43,8 +43,28 @@ def _capability_faults(facts: PlanningFacts) -> Iterator[Fault]:
             yield fault(f"{where}.product", capability.product, f"it must be one of {sorted(products)}.")
         yield from numbers(where, capability, ("rate_per_h",), above=True)
         yield from numbers(where, capability, ("energy_kwh_per_unit", "setup_h", "setup_cost", "scrap_ratio"))
+        yield from numbers(where, capability, ("family_setup_h", "family_setup_cost"))
         if capability.scrap_ratio >= 1:
             yield fault(f"{where}.scrap_ratio", capability.scrap_ratio, "it must be below 1.")
+    yield from _family_faults(facts)
+
+
+def _family_faults(facts: PlanningFacts) -> Iterator[Fault]:
+    """Families are set up in one way on a line."""
+    family_of = {product.name: product.family for product in facts.products}
+    first: dict[tuple[str, str], int] = {}
+    for index, c in enumerate(facts.capabilities):
+        family = family_of.get(c.product, "")
+        if not family and (c.family_setup_h, c.family_setup_cost) != (0.0, 0.0):
+            where = f"capabilities[{index}].family_setup_h"
+            yield fault(where, c.family_setup_h, f"{c.product} is of no family; give the product one.")
+        if family:
+            other = facts.capabilities[first.setdefault((c.line, family), index)]
+            if (other.family_setup_h, other.family_setup_cost) != (c.family_setup_h, c.family_setup_cost):
+                found = (c.family_setup_h, c.family_setup_cost)
+                known = (other.family_setup_h, other.family_setup_cost)
+                expected = f"family {family} on {c.line} takes {known} for {other.product}; it must be the same."
+                yield fault(f"capabilities[{index}].family_setup_h", found, expected)
 
 
 def _order_faults(facts: PlanningFacts) -> Iterator[Fault]:

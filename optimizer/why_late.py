@@ -153,6 +153,8 @@ def _uses(
     setups = sum(
         (Fraction(c.setup_h) for (where, _, s), c in worked_out.setups.items() if where == line and s in shifts), ZERO
     )
+    families = worked_out.families.items()
+    setups += sum((Fraction(c.family_setup_h) for (at, _, s), c in families if at == line and s in shifts), ZERO)
     uses.append(("setting up", setups))
     rest = sum(up, ZERO) - sum(running.values(), ZERO) - setups
     uses.append(("free: cheaper left idle than set up, at that hour's energy price and peak", rest))

@@ -30,6 +30,8 @@ class Product:
     """Hard: stock, less what is overdue, never falls below this [unit]; None: no such limit."""
     hard_max_stock: float | None = None
     """Hard: stock, less what is overdue, never rises beyond this [unit]; None: no such limit."""
+    family: str = ""
+    """Products that share tools or material: between them a line changes over with less; empty: of no family."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +50,10 @@ class Capability:
     """[h], once per shift in which the line makes the product."""
     setup_cost: float
     """[currency]"""
+    family_setup_h: float = 0.0
+    """[h], on top, once per shift in which the line makes any product of the family; the same for all of them."""
+    family_setup_cost: float = 0.0
+    """[currency], like `family_setup_h`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -88,6 +88,10 @@ class ProductPart(Part):
         default=None, ge=0, description="No plan lets stock, less what is overdue, rise beyond this [unit]; none: may."
     )
 
+    family: str = Field(
+        default="", max_length=80, description="Products that share tools or material; empty: of no family."
+    )
+
     @model_validator(mode="after")
     def _sound(self) -> Self:
         if self.hard_max_stock is not None and self.hard_max_stock < (self.hard_min_stock or 0.0):
@@ -113,6 +117,10 @@ class CapabilityPart(Part):
         default=0.0, ge=0, le=24, description="Once per shift in which the line makes the product [h]."
     )
     setup_cost: float = Field(default=0.0, ge=0, description="[currency]")
+    family_setup_h: float = Field(
+        default=0.0, ge=0, le=24, description="On top, once per shift in which the line makes any of the family [h]."
+    )
+    family_setup_cost: float = Field(default=0.0, ge=0, description="Like family_setup_h [currency].")
 
     def word(self) -> Capability:
         """The capability as the rooms know it."""

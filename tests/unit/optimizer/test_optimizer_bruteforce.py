@@ -42,10 +42,18 @@ def least_cost(facts: PlanningFacts) -> float:
         hours = exact.available(facts, calendar, fates)
         for made in itertools.product((0, 1), repeat=len(possible)):
             taken = [setup for setup, is_made in zip(possible, made, strict=True) if is_made]
-            cost = sum(c.setup_cost for c, _ in taken)
+            cost = sum(c.setup_cost for c, _ in taken) + sum(c.family_setup_cost for c in _families(facts, taken))
             if fixed + cost < best:
                 best = min(best, fixed + cost + _least_running_cost(facts, calendar, hours, taken))
     return best
+
+
+def _families(facts, taken) -> list:
+    """One capability for each family that a line changes to in a shift, where it makes others too."""
+    family = {p.name: p.family for p in facts.products}
+    others = {c.line: {family[o.product] for o in facts.capabilities if o.line == c.line} for c in facts.capabilities}
+    changed = {(c.line, family[c.product], s): c for c, s in taken if family[c.product] and len(others[c.line]) > 1}
+    return list(changed.values())
 
 
 def _least_running_cost(facts, calendar, hours, taken) -> float:
@@ -140,7 +148,8 @@ def _least_running_cost(facts, calendar, hours, taken) -> float:
                 if c.line == line.name:
                     row[[u0 + k * n + t for t in inside]] = 1.0
             rows.append(row)
-            spent = sum(c.setup_h for c, s in taken if c.line == line.name and s == shift)
+            here = [(c, s) for c, s in taken if c.line == line.name and s == shift]
+            spent = sum(c.setup_h for c, _ in here) + sum(c.family_setup_h for c in _families(facts, here))
             limits.append(sum(float(hours[line.name][t]) for t in inside) - spent)
     if facts.tariff.co2_cap_kg is not None:
         rows.append(sum(float(calendar.co2[t]) * draw for t, (draw, _) in enumerate(draws)))
