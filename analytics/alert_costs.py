@@ -13,9 +13,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.assess import failure_probability, score_life
-from analytics.lives import Life
-from analytics.training import Model
 from plant.assets import MachineClass
 
 LONGEST_LEADS: Final = 2.0
@@ -24,6 +21,10 @@ REACTION_SHARE: Final = 0.05
 """Of the horizon that people need at least between alert and failure [0..1]."""
 CHECK_SHARE: Final = 0.2
 """Of planned maintenance that looking at a sound machine costs [0..1]."""
+THRESHOLDS: Final = tuple(float(each) for each in np.linspace(0.05, 0.95, 19))
+"""At which curves of cost and lead time are drawn [0..1]."""
+CLOSE_RATIO: Final = 0.5
+"""Alerts close at half of the probability that opens them, as by default in the product [ratio]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,17 +80,6 @@ def costs_of(machine_class: MachineClass) -> AlertCosts:
     return AlertCosts(failure=machine_class.failure_cost, check=CHECK_SHARE * planned, planned=planned)
 
 
-def judged_life(life: Life, *, model: Model, horizon_h: float, since_us: int = -(2**62)) -> Judged | None:
-    """The risk at each row from an instant on [µs UTC]; None where none is left."""
-    rows = np.flatnonzero(life.observed_at_us >= since_us)
-    rows = rows[rows >= model.settings.minimum_rows - 1]
-    if not len(rows):
-        return None
-    scores = score_life(life, model=model, rows=rows)
-    probability = failure_probability(scores, model=model, horizon_units=horizon_h / model.cycle_h)
-    return Judged(hours_left=life.remaining_units[rows] * life.cycle_h, probability=probability, failed=life.failed)
-
-
 def alert_outcomes(
     judged: Sequence[Judged], *, opens: float, closes: float, horizon_h: float, costs: AlertCosts
 ) -> AlertOutcomes:
@@ -121,12 +111,11 @@ def alert_outcomes(
     )
 
 
-def cost_curve(
-    judged: Sequence[Judged], *, thresholds: Sequence[float], ratio: float, horizon_h: float, costs: AlertCosts
-) -> tuple[AlertOutcomes, ...]:
-    """The outcomes at several thresholds; alerts close below `ratio` of the one that opens them."""
+def cost_curve(judged: Sequence[Judged], *, horizon_h: float, costs: AlertCosts) -> tuple[AlertOutcomes, ...]:
+    """The outcomes at each of `THRESHOLDS`; alerts close below `CLOSE_RATIO` of the one that opens them."""
     return tuple(
-        alert_outcomes(judged, opens=each, closes=ratio * each, horizon_h=horizon_h, costs=costs) for each in thresholds
+        alert_outcomes(judged, opens=each, closes=CLOSE_RATIO * each, horizon_h=horizon_h, costs=costs)
+        for each in THRESHOLDS
     )
 
 

@@ -46,6 +46,8 @@ class TrainingRows:
     """(row,)"""
     healthy: NDArray[np.bool_]
     """In the first part of its life. (row,)"""
+    spoken: NDArray[np.bool_]
+    """Whether there were readings enough by then for the model to speak. (row,)"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -68,7 +70,7 @@ class _Targets:
 
 def gather_rows(lives: Sequence[Life], *, normaliser: Normaliser, settings: ModelSettings) -> TrainingRows:
     """The rows that enter training, with their inputs."""
-    parts, remaining, failed, weights, index, healthy = [], [], [], [], [], []
+    parts, remaining, failed, weights, index, healthy, spoken = [], [], [], [], [], [], []
     for number, life in enumerate(lives):
         rows, weight = chosen_rows(len(life), most=settings.rows_per_life)
         parts.append(extract(life, normaliser=normaliser, settings=settings, rows=rows))
@@ -77,6 +79,7 @@ def gather_rows(lives: Sequence[Life], *, normaliser: Normaliser, settings: Mode
         weights.append(weight)
         index.append(np.full(len(rows), number))
         healthy.append(rows < HEALTHY_PART * len(life))
+        spoken.append(rows >= settings.minimum_rows - 1)
     weight = np.concatenate(weights)
     return TrainingRows(
         features=np.concatenate(parts),
@@ -85,6 +88,7 @@ def gather_rows(lives: Sequence[Life], *, normaliser: Normaliser, settings: Mode
         weight=weight / weight.mean(),
         life=np.concatenate(index),
         healthy=np.concatenate(healthy),
+        spoken=np.concatenate(spoken),
     )
 
 

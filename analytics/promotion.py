@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from analytics.alert_costs import AlertOutcomes, alert_outcomes, costs_of, judged_life
+import numpy as np
+
+from analytics.alert_costs import AlertOutcomes, Judged, alert_outcomes, costs_of
+from analytics.assess import failure_probability, score_life
 from analytics.lives import Life, truncated
 from analytics.settings import AlarmPolicy
 from analytics.training import Model, train
@@ -81,7 +84,7 @@ def _before(life: Life, until_us: int) -> Life:
 def _outcomes(
     model: Model, lives: Sequence[Life], *, since_us: int, machine_class: MachineClass, policy: AlarmPolicy
 ) -> AlertOutcomes:
-    judged = [judged_life(life, model=model, horizon_h=policy.horizon_h, since_us=since_us) for life in lives]
+    judged = [_judged(life, model=model, horizon_h=policy.horizon_h, since_us=since_us) for life in lives]
     return alert_outcomes(
         [each for each in judged if each is not None],
         opens=policy.open_probability,
@@ -89,3 +92,14 @@ def _outcomes(
         horizon_h=policy.horizon_h,
         costs=costs_of(machine_class),
     )
+
+
+def _judged(life: Life, *, model: Model, horizon_h: float, since_us: int) -> Judged | None:
+    """The risk at each row from an instant on [µs UTC]; None where none is left."""
+    rows = np.flatnonzero(life.observed_at_us >= since_us)
+    rows = rows[rows >= model.settings.minimum_rows - 1]
+    if not len(rows):
+        return None
+    scores = score_life(life, model=model, rows=rows)
+    probability = failure_probability(scores, model=model, horizon_units=horizon_h / model.cycle_h)
+    return Judged(hours_left=life.remaining_units[rows] * life.cycle_h, probability=probability, failed=life.failed)

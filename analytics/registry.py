@@ -26,6 +26,7 @@ from analytics.versions import (
     CURRENT,
     FACTS,
     FORMAT,
+    alerts_in,
     current_version,
     incomplete,
     read_facts,
@@ -114,6 +115,7 @@ def read_model(home: Path) -> Model:
             version=facts["version"],
             horizons=tuple(facts.get("horizons", ())),
             reliability=reliability_in(facts),
+            alerts=alerts_in(facts),
         )
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, ValidationError) as broken:
         raise incomplete(home / WEIGHTS, f"{type(broken).__name__}: {broken}") from broken
@@ -162,6 +164,7 @@ def _facts(model: Model, created_at: datetime) -> dict[str, Any]:
         "metrics": model.metrics,
         "horizons": model.horizons,
         "reliability": [asdict(each) for each in model.reliability],
+        "alerts": [asdict(each) for each in model.alerts],
     }
 
 

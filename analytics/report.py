@@ -16,9 +16,6 @@ from analytics.lives import Life
 from analytics.training import Model
 from plant.assets import MachineClass
 
-THRESHOLDS: Final = tuple(float(each) for each in np.linspace(0.05, 0.95, 19))
-CLOSE_RATIO: Final = 0.5
-"""Alerts close at half of the probability that opens them, as by default in the product [ratio]."""
 COURSE_ROWS: Final = 400
 """Points of one machine's course [row]."""
 
@@ -50,7 +47,7 @@ class ModelReport:
     band: NDArray[np.float64]
     """Low and high of what each bin may well show by chance. (bin, 2)"""
     outcomes: tuple[AlertOutcomes, ...]
-    """At each of `THRESHOLDS`."""
+    """At each of `alert_costs.THRESHOLDS`."""
     never: float
     """Cost without any alert."""
     signals: tuple[tuple[str, str, float], ...]
@@ -98,7 +95,7 @@ def report_model(
     horizon_h = horizon * model.cycle_h
     bins, band = _reliability(judged, horizon_h=horizon_h, seed=seed)
     costs = costs_of(machine_class)
-    outcomes = cost_curve(judged, thresholds=THRESHOLDS, ratio=CLOSE_RATIO, horizon_h=horizon_h, costs=costs)
+    outcomes = cost_curve(judged, horizon_h=horizon_h, costs=costs)
     return ModelReport(
         horizon=horizon,
         courses=tuple(sorted(courses, key=lambda course: not course.failed)),

@@ -8,17 +8,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from analytics.alert_costs import costs_of
 from analytics.calibrate import Calibration, calibrated, fit_calibration
 from analytics.evaluate import average_precision, brier, expected_calibration_error
 from analytics.features import Feature, features_of
 from analytics.fitting import Progress, TrainingRows, fit_network, gather_rows, out_of_fold
 from analytics.hazard import bin_edges
-from analytics.held_out import held_out_bins
+from analytics.held_out import held_out_alerts, held_out_bins
 from analytics.lives import Life, data_hash
 from analytics.model_settings import AgeInput, ModelSettings
 from analytics.network import HazardNetwork
 from analytics.normalise import Normaliser, fit_normaliser
-from analytics.versions import HeldOutBin
+from analytics.versions import HeldOutAlerts, HeldOutBin
 from plant.assets import MachineClass
 from plant.clock import instant
 
@@ -59,6 +60,8 @@ class Model:
     """Spans within which a data folder asks for failures [life units]."""
     reliability: tuple[HeldOutBin, ...] = ()
     """On the rows of `metrics`, within their horizon."""
+    alerts: tuple[HeldOutAlerts, ...] = ()
+    """The same, by threshold."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,6 +137,16 @@ def _learn(
         minimum_failures=settings.calibration_failures,
     )
     metrics, bins = _measured(out[known], rows, known, edges, calibration, failures, len(usable))
+    column = len(edges) // 2
+    asked = known & rows.spoken
+    alerts = held_out_alerts(
+        -np.expm1(calibrated(out[asked, column], calibration=calibration)),
+        rows.remaining[asked] * machine_class.cycle_h,
+        failed=rows.failed[asked],
+        life=rows.life[asked],
+        horizon_h=float(edges[column]) * machine_class.cycle_h,
+        costs=costs_of(machine_class),
+    )
     exposure = sum(float(life.age_units[-1]) for life in usable)
     prior_units = machine_class.mtbf_h / machine_class.cycle_h
     return Model(
@@ -153,6 +166,7 @@ def _learn(
         data_hash=data_hash(usable),
         metrics=metrics,
         reliability=bins,
+        alerts=alerts,
     )
 
 

@@ -35,6 +35,25 @@ class HeldOutBin:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HeldOutAlerts:
+    """What alerting at a threshold would have been worth on lives that the model did not learn from."""
+
+    threshold: float
+    """Probability at which alerts open; they close at half of it [0..1]."""
+    caught: int
+    missed: int
+    false: int
+    median_lead_h: float
+    """From the first valid alert to the failure; NaN where none was caught [h]."""
+    least_lead_h: float
+    """A tenth of the caught failures had less; NaN where none was caught [h]."""
+    cost: float
+    """Of failures missed, alerts in vain and maintenance in time, as the machine class states them [currency]."""
+    never: float
+    """Of never alerting [currency]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Version:
     """One saved model."""
 
@@ -50,6 +69,8 @@ class Version:
     """Hours of one life unit [h]."""
     reliability: tuple[HeldOutBin, ...]
     """Empty: too little was held out, or the version was trained before this was kept."""
+    alerts: tuple[HeldOutAlerts, ...] = ()
+    """By threshold; empty: as above."""
 
 
 def versions(folder: Path, *, machine_class: str | None = None) -> tuple[Version, ...]:
@@ -72,6 +93,7 @@ def versions(folder: Path, *, machine_class: str | None = None) -> tuple[Version
                 current=facts["version"] == current_version(name, folder=folder),
                 cycle_h=facts["cycle_h"],
                 reliability=reliability_in(facts),
+                alerts=alerts_in(facts),
             )
         )
     return tuple(found)
@@ -101,6 +123,11 @@ def read_facts(home: Path) -> dict[str, Any]:
 def reliability_in(facts: dict[str, Any]) -> tuple[HeldOutBin, ...]:
     """The held-out reliability in what `model.json` tells; empty where it was not kept."""
     return tuple(HeldOutBin(**each) for each in facts.get("reliability", ()))
+
+
+def alerts_in(facts: dict[str, Any]) -> tuple[HeldOutAlerts, ...]:
+    """The held-out worth of alerts in what `model.json` tells; empty where it was not kept."""
+    return tuple(HeldOutAlerts(**each) for each in facts.get("alerts", ()))
 
 
 def used_versions(machine_class: str, folder: Path) -> list[str]:

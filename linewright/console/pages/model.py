@@ -3,7 +3,7 @@
 from nicegui import ui
 
 from linewright.console.context import Console, Visitor
-from linewright.console.model_charts import reliability_chart
+from linewright.console.model_charts import cost_chart, lead_chart, reliability_chart
 from linewright.console.models import ModelFacts, read_models
 from linewright.console.pages.frame import page_frame
 from linewright.console.pages.parts import Rebuilt, Text, box, chip, empty, link, panel, table
@@ -25,7 +25,7 @@ async def model_page(console: Console, person: Visitor) -> None:
 
         def build(views: tuple[ClassView, ...]) -> None:
             for view in views:
-                _class(view, person)
+                _class(view, person, currency=console.site.plant.currency)
 
         classes = Rebuilt(box("slot plan-side"), build)
 
@@ -54,7 +54,7 @@ def _trouble(sentence: str) -> None:
         empty("Some of the models cannot be read now.", sentence.replace("`", ""))
 
 
-def _class(view: ClassView, person: Visitor) -> None:
+def _class(view: ClassView, person: Visitor, *, currency: str) -> None:
     with panel(view.name, note=view.machines):
         if view.nothing:
             empty(f"No model of {view.name} is in use yet.", view.nothing)
@@ -65,6 +65,8 @@ def _class(view: ClassView, person: Visitor) -> None:
             with box("plan-columns model-now"):
                 _facts(view)
                 _reliability(view, person)
+            if view.alerts:
+                _alerts(view, person, currency=currency)
         if view.versions:
             _versions(view)
         _texts("Put in use", ("When", "Version", "How", "Why"), view.uses, of=view.name)
@@ -91,6 +93,17 @@ def _reliability(view: ClassView, person: Visitor) -> None:
         Text("p", view.reliability_note, "note")
         if view.reliability:
             ui.echart(reliability_chart(view.reliability, palette=person.palette)).classes("chart chart-scenarios")
+
+
+def _alerts(view: ClassView, person: Visitor, *, currency: str) -> None:
+    Text("h3", "What alerts are worth")
+    Text("p", view.alerts_note, "note")
+    with box("plan-columns"):
+        with box(tag="figure", label=f"Cost by threshold, {view.name}"):
+            options = cost_chart(view.alerts, palette=person.palette, currency=currency)
+            ui.echart(options).classes("chart chart-scenarios")
+        with box(tag="figure", label=f"Lead time by threshold, {view.name}"):
+            ui.echart(lead_chart(view.alerts, palette=person.palette)).classes("chart chart-scenarios")
 
 
 def _versions(view: ClassView) -> None:

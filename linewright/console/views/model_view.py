@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from analytics.versions import HeldOutBin, Version
+from analytics.versions import HeldOutAlerts, HeldOutBin, Version
 from linewright.console.models import ModelFacts
 from linewright.console.views.machine_view import sentence_of
-from linewright.console.words import MISSING, Mark, Tone, hours, moment, number, percent, signal_title
+from linewright.console.words import MISSING, Mark, Tone, hours, moment, money, number, percent, signal_title
 from linewright.settings.site import Site
 from plant.assets import MachineClass
 from plant.risks import Cause, Risk
@@ -70,6 +70,8 @@ class ClassView:
     """What the last training decided and why; empty: none was told."""
     reliability: tuple[HeldOutBin, ...]
     reliability_note: str
+    alerts: tuple[HeldOutAlerts, ...]
+    alerts_note: str
     versions: tuple[VersionRow, ...]
     older_versions: int
     uses: Table
@@ -120,6 +122,8 @@ def _class_view(site: Site, machine_class: MachineClass, facts: ModelFacts, risk
         verdict=_verdict(facts, name, zone=zone),
         reliability=in_use.reliability if in_use else (),
         reliability_note=_reliability_note(in_use),
+        alerts=in_use.alerts if in_use else (),
+        alerts_note=_alerts_note(in_use, opens=site.alarms.open_probability, currency=site.plant.currency),
         versions=tuple(_version_row(each, waiting=waiting, used=used, zone=zone) for each in mine[:ROWS_SHOWN]),
         older_versions=max(len(mine) - ROWS_SHOWN, 0),
         uses=_table(
@@ -212,6 +216,27 @@ def _reliability_note(version: Version | None) -> str:
         f"On {number(rows, digits=0)} readings of held-out lives, failures within {within}. "
         "On the dashed line a probability says what happens; bars hold 95 % of resampled lives."
     )
+
+
+def _alerts_note(version: Version | None, *, opens: float, currency: str) -> str:
+    """What alerting would have been worth at the cheapest threshold and at the one that is set."""
+    if version is None or not version.alerts:
+        return ""
+    best = min(version.alerts, key=lambda each: each.cost)
+    now = min(version.alerts, key=lambda each: abs(each.threshold - opens))
+    within = hours(version.metrics["horizon_units"] * version.cycle_h)
+    set_one = "That is also what is set." if now is best else f"At {percent(opens)}, as set: {_worth(now, currency)}."
+    return (
+        f"On held-out lives, alerts on failures within {within}, counted for them up to twice as long before. "
+        f"Cheapest at {percent(best.threshold)}: {_worth(best, currency)}. {set_one} "
+        f"Without alerts: {money(best.never, currency=currency)}."
+    )
+
+
+def _worth(alerts: HeldOutAlerts, currency: str) -> str:
+    caught = f"{alerts.caught} of {alerts.caught + alerts.missed} failures caught"
+    lead = f", half of them {hours(alerts.median_lead_h)} or more ahead" if alerts.caught else ""
+    return f"{caught}{lead}, {alerts.false} in vain, {money(alerts.cost, currency=currency)}"
 
 
 def _version_row(version: Version, *, waiting: set[str], used: set[str], zone: str) -> VersionRow:

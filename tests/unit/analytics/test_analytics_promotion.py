@@ -8,7 +8,7 @@ from analytics_wearing import PRESS, SMALL, fleet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.alert_costs import AlertCosts, Judged, alert_outcomes, cost_curve
+from analytics.alert_costs import THRESHOLDS, AlertCosts, Judged, alert_outcomes, cost_curve
 from analytics.lives import Life
 from analytics.promotion import decide_promotion
 from analytics.settings import AlarmPolicy
@@ -53,9 +53,8 @@ def test_alert_in_a_life_without_failure_is_false_once_its_horizon_was_outlived(
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=40), st.booleans())
 def test_every_failure_is_caught_or_missed_and_the_cost_is_their_sum(probability: list[float], failed: bool) -> None:
-    curve = cost_curve(
-        [judged(probability, failed=failed)], thresholds=(0.2, 0.5, 0.8), ratio=0.5, horizon_h=4.0, costs=COSTS
-    )
+    curve = cost_curve([judged(probability, failed=failed)], horizon_h=4.0, costs=COSTS)
+    assert tuple(found.threshold for found in curve) == THRESHOLDS
     for found in curve:
         assert found.failures == int(failed)
         assert found.cost == 1000.0 * found.missed + 10.0 * found.false + 100.0 * found.caught

@@ -36,6 +36,8 @@ def test_a_loaded_model_says_exactly_the_same(saved, tmp_path):
     np.testing.assert_array_equal(before.mode, after.mode)
     assert saved.reliability
     assert loaded.reliability == saved.reliability == versions(tmp_path)[0].reliability
+    assert saved.alerts
+    assert str(loaded.alerts) == str(saved.alerts) == str(versions(tmp_path)[0].alerts)  # no lead is NaN
     assert (loaded.metrics, loaded.data_hash, loaded.settings) == (saved.metrics, saved.data_hash, saved.settings)
     assert (loaded.data_cut_off, loaded.calibration, loaded.features) == (
         saved.data_cut_off,

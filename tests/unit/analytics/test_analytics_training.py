@@ -34,6 +34,14 @@ def test_risk_of_unseen_lives_ranks_their_ends_first(model):
     assert model.metrics["failures"] == 30
 
 
+def test_alerts_of_held_out_lives_are_worth_more_than_none(model):
+    assert {each.caught + each.missed for each in model.alerts} == {12}  # two members of five parts
+    assert min(each.cost for each in model.alerts) < 0.5 * model.alerts[0].never
+    caught = [each.caught for each in model.alerts]
+    assert caught[0] > 8
+    assert all(each.median_lead_h >= each.least_lead_h >= 0 for each in model.alerts if each.caught)
+
+
 def test_most_unseen_lives_end_within_their_interval(model):
     inside = []
     for life in fleet(96, lives=20):

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analytics.versions import FORMAT, NEEDED, HeldOutBin, Version
+from analytics.versions import FORMAT, NEEDED, HeldOutAlerts, HeldOutBin, Version
 from linewright.console.charts import DARK
-from linewright.console.model_charts import reliability_chart
+from linewright.console.model_charts import cost_chart, lead_chart, reliability_chart
 from linewright.console.models import ModelFacts, read_models
 from linewright.console.views.model_view import ClassView, model_view
 from linewright.outcomes import Label, Meaning
@@ -23,6 +23,19 @@ DAY = timedelta(days=1)
 BINS = (
     HeldOutBin(predicted=0.03, observed=0.02, rows=800, low=0.01, high=0.04),
     HeldOutBin(predicted=0.81, observed=0.75, rows=40, low=float("nan"), high=float("nan")),
+)
+ALERTS = tuple(
+    HeldOutAlerts(
+        threshold=threshold,
+        caught=caught,
+        missed=12 - caught,
+        false=false,
+        median_lead_h=lead_h,
+        least_lead_h=lead_h / 2,
+        cost=1000.0 * (12 - caught) + 20.0 * false + 100.0 * caught,
+        never=12000.0,
+    )
+    for threshold, caught, false, lead_h in ((0.25, 11, 7, 30.0), (0.5, 10, 2, 20.0), (0.95, 0, 0, float("nan")))
 )
 METRICS = {
     "failures": 12.0,
@@ -43,6 +56,7 @@ IN_USE = Version(
     current=True,
     cycle_h=2.0,
     reliability=BINS,
+    alerts=ALERTS,
 )
 CHALLENGER = replace(
     IN_USE, version="two", created_at=AT + DAY, current=False, calibrated=False, metrics=METRICS | {"brier": 0.05}
@@ -205,3 +219,23 @@ def test_reliability_chart_has_a_point_per_bin_and_a_bar_where_there_is_a_band()
     assert diagonal["data"] == [[0, 0], [100, 100]]
     assert observed["data"] == [[3.0, 2.0], [81.0, 75.0]]
     assert observed["markLine"]["data"] == [[{"coord": [3.0, 1.0]}, {"coord": [3.0, 4.0]}]]
+
+
+def test_alerts_are_told_at_the_cheapest_threshold_and_at_the_one_that_is_set(site: Site) -> None:
+    note = view_of(site, FACTS).alerts_note
+    assert "Cheapest at 25 %: 11 of 12 failures caught, half of them 30 h or more ahead, 7 in vain" in note
+    assert "At 50 %, as set: 10 of 12 failures caught" in note
+    only = replace(IN_USE, alerts=ALERTS[1:2])
+    assert "That is also what is set." in view_of(site, replace(FACTS, versions=(only,))).alerts_note
+    none = replace(IN_USE, alerts=())
+    assert view_of(site, replace(FACTS, versions=(none,))).alerts_note == ""
+
+
+def test_curves_of_cost_and_lead_are_by_threshold_and_mark_the_cheapest() -> None:
+    cost = cost_chart(ALERTS, palette=DARK, currency="EUR")["series"]
+    assert cost[0]["data"] == [[25, 2240.0], [50, 3040.0], [95, 12000.0]]
+    assert cost[0]["markPoint"]["data"] == [{"coord": [25, 2240.0]}]
+    assert {point[1] for point in cost[1]["data"]} == {12000.0}
+    median, least, caught = lead_chart(ALERTS, palette=DARK)["series"]
+    assert (median["data"], least["data"]) == ([[25, 30.0], [50, 20.0]], [[25, 15.0], [50, 10.0]])
+    assert caught["data"] == [[25, 91.67], [50, 83.33], [95, 0.0]]
