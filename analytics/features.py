@@ -51,7 +51,7 @@ class Baseline:
 def features_of(normaliser: Normaliser, *, settings: ModelSettings) -> tuple[Feature, ...]:
     """Names of the features, in the order of the columns of `extract`."""
     names = [Feature(signal=s, scale=LEVEL, statistic="last") for s in normaliser.kept]
-    for rows in settings.scales_rows:
+    for rows in settings.windows_rows:
         for statistic in _statistics_at(rows, settings):
             names += [Feature(signal=s, scale=f"{rows} rows", statistic=statistic) for s in normaliser.kept]
     if settings.age is AgeInput.WITH:
@@ -70,7 +70,7 @@ def extract(
     baseline = baseline_at(z, rows=at, baseline_rows=settings.baseline_rows)
     totals = _totals(z)
     columns = [z[at] - baseline.centre]
-    for scale in settings.scales_rows:
+    for scale in settings.windows_rows:
         wanted = _statistics_at(scale, settings)
         columns += _window_statistics(z, totals, at, scale, baseline, wanted).values()
     if settings.age is AgeInput.WITH:
@@ -115,7 +115,7 @@ def baseline_at(z: NDArray[np.float64], *, rows: NDArray[np.intp], baseline_rows
 
 def _statistics_at(scale: int, settings: ModelSettings) -> tuple[str, ...]:
     """Scatter and extremes on the middle scale only: on every scale they cost accuracy (docs/benchmarks)."""
-    middle = settings.scales_rows[len(settings.scales_rows) // 2]
+    middle = settings.windows_rows[len(settings.windows_rows) // 2]
     return (*TREND, *SCATTER) if scale == middle else TREND
 
 

@@ -19,7 +19,8 @@ class ModelSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     scales_rows: tuple[int, ...] = Field(default=(4, 8, 16, 32, 64), min_length=1)
-    """Lengths of the trailing windows, increasing [row]; geometric, so that fast and slow wear both show."""
+    """Lengths of the trailing windows, increasing [row]; geometric, so that fast and slow wear both show. Without the
+    age one of twice the longest is added."""
     baseline_rows: int = Field(default=30, ge=3)
     """First readings after a renewal that make the machine's own healthy baseline [row]."""
     minimum_rows: int = Field(default=10, ge=1)
@@ -60,6 +61,17 @@ class ModelSettings(BaseModel):
     """Failures below which the probabilities are called uncalibrated."""
     threads: int = Field(default=1, ge=1)
     """CPU threads of torch."""
+
+    @property
+    def windows_rows(self) -> tuple[int, ...]:
+        """Lengths of the windows that are looked at [row].
+
+        A window about as long as a life shows how far slow wear has come. Where the age is known it says that better,
+        and the long window only adds error (docs/benchmarks/risk-cmapss.md).
+        """
+        if self.age is AgeInput.WITH:
+            return self.scales_rows
+        return (*self.scales_rows, 2 * self.scales_rows[-1])
 
     @property
     def folds(self) -> int:

@@ -42,7 +42,7 @@ def memory_for(settings: ModelSettings, *, normality: NormalitySettings | None =
     >>> memory_for(ModelSettings()).last
     672
     """
-    longest, first = settings.scales_rows[-1], settings.baseline_rows
+    longest, first = settings.windows_rows[-1], settings.baseline_rows
     if normality is not None:
         longest = max(longest, *normality.scales_rows, normality.smoothing_rows)
         first = max(first, normality.baseline_rows)

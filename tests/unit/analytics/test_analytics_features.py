@@ -129,3 +129,11 @@ def test_window_mean_ignores_gaps():
 def test_scales_must_increase():
     with pytest.raises(ValueError, match="scales_rows must increase"):
         ModelSettings(scales_rows=(8, 4))
+
+
+def test_the_longest_window_is_there_where_the_age_is_not():
+    without = SMALL.model_copy(update={"age": AgeInput.WITHOUT})
+    assert (SMALL.windows_rows, without.windows_rows) == ((4, 12, 36), (4, 12, 36, 72))
+    names = features_of(NORMALISER, settings=without)
+    assert {name.scale for name in names} == {"level", "4 rows", "12 rows", "36 rows", "72 rows"}
+    assert extract(LIFE, normaliser=NORMALISER, settings=without).shape[1] == len(names)
