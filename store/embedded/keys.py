@@ -101,6 +101,7 @@ class RecentKeys:
         self._sealed_parts = 0
         self._loose: list[_Part] = []
         self._loose_places: Places = {}
+        self._unplaced: list[tuple[Rows, NDArray[np.int64]]] = []
         self._loose_rows = 0
 
     def compare(self, rows: Rows) -> Comparison:
@@ -135,7 +136,7 @@ class RecentKeys:
         numbers = self._numbers(rows.machine.words)
         np.maximum.at(self._newest, numbers[codes], observed)
         hashes = hashed(rows.machine.words, codes, observed)
-        self._loose_places.update(zip(hashes.tolist(), zip(repeat(rows), range(len(rows)), strict=False), strict=True))
+        self._unplaced.append((rows, hashes))
         self._loose_rows += len(rows)
         self._loose.append(
             _Part(
@@ -181,9 +182,17 @@ class RecentKeys:
             for part in self._parts:  # a newer part overrules an older one
                 if part.start_us <= end_us and start_us <= part.end_us:
                     found |= part.find(hashes, self._fetch)
-            loose = self._loose_places
+            loose = self._placed()
             found |= {key: loose[key] for key in hashes.tolist() if key in loose}
         return found
+
+    def _placed(self) -> Places:
+        """Where the rows added last are, by hashed key; made when somebody asks, which most rows never cause."""
+        for rows, hashes in self._unplaced:
+            places = zip(repeat(rows), range(len(rows)), strict=False)
+            self._loose_places.update(zip(hashes.tolist(), places, strict=True))
+        self._unplaced.clear()
+        return self._loose_places
 
     def _judged(self, rows: Rows, suspects: list[int], known_rows: dict[Key, Values]) -> Comparison:
         result = Comparison()
@@ -211,7 +220,7 @@ class RecentKeys:
                     batches=tuple(number for part in self._loose for number in part.batches) if fetchable else (),
                 )
             )
-        self._loose, self._loose_places, self._loose_rows = [], {}, 0
+        self._loose, self._loose_places, self._unplaced, self._loose_rows = [], {}, [], 0
         held = 0
         for part in reversed(self._parts):
             if held >= self._window_rows and part.batches:
