@@ -13,7 +13,7 @@ from analytics.kpi import OVERSPEED
 from linewright.settings.site import Site
 from plant.assets import MachineClass, SignalRole
 from plant.clock import instant, microseconds
-from plant.production import Order, Stock
+from plant.production import Capability, Order, Product, Stock
 from plant.signals import Window
 from store.contract import ReadingStore
 from store.records import Records
@@ -40,26 +40,57 @@ def seed_records(site: Site, records: Records, *, now: datetime) -> None:
 def book_production(site: Site, *, store: ReadingStore, records: Records, now: datetime) -> dict[str, float]:
     """Add the good parts that the lines have made since the last booking to the stock, and deliver what is due.
 
-    A line's output is that of its last machine; parts count for the product that machine was making.
+    A line's output is that of its last machine; parts count for the product that machine was making. What they were
+    made of leaves the stock, and what was scrapped comes to wait for rework, by the planned share of scrap.
 
     Returns:
         Good units by product that were added [unit].
     """
     booked = records.noted(BOOKED_NOTE)
     since = instant(int(booked["until_us"])) if booked else now
+    by_line = good_by_line(site, store=store, since=since, until=now)
     made: dict[str, float] = {}
-    for products in good_by_line(site, store=store, since=since, until=now).values():
+    for products in by_line.values():
         for product, units in products.items():
             made[product] = made.get(product, 0.0) + units
     stock = {item.product: item.quantity for item in records.stock()}
-    for product, units in made.items():
-        stock[product] = stock.get(product, 0.0) + units
+    for product, change in stock_changes(by_line, products=site.products, capabilities=site.capabilities).items():
+        stock[product] = max(stock.get(product, 0.0) + change, 0.0)
     _deliver(records, stock, now=now)
     records.put_stock(
         [Stock(product=product, quantity=quantity) for product, quantity in stock.items()], source="counters", at=now
     )
     records.note(BOOKED_NOTE, {"until_us": microseconds(now)})
     return made
+
+
+def stock_changes(
+    by_line: Mapping[str, Mapping[str, float]],
+    *,
+    products: tuple[Product, ...],
+    capabilities: tuple[Capability, ...],
+) -> dict[str, float]:
+    """What good parts, counted by line and product, change in the stock of each product [unit]."""
+    known = {product.name: product for product in products}
+    waiting = {product.reworks: product.name for product in products if product.reworks}
+    good_share = {(c.line, c.product): 1.0 - c.scrap_ratio for c in capabilities}
+    changes: dict[str, float] = {}
+
+    def change(product: str, units: float) -> None:
+        changes[product] = changes.get(product, 0.0) + units
+
+    for line, made in by_line.items():
+        for name, good in made.items():
+            product = known.get(name)
+            gross = good / good_share.get((line, name), 1.0)
+            change(product.reworks or name if product is not None else name, good)
+            if product is not None and product.reworks:
+                change(name, -gross)
+            elif name in waiting:
+                change(waiting[name], gross - good)
+            for component in product.components if product is not None else ():
+                change(component.product, -gross * component.quantity)
+    return changes
 
 
 def good_by_line(site: Site, *, store: ReadingStore, since: datetime, until: datetime) -> dict[str, dict[str, float]]:

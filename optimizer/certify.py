@@ -200,8 +200,10 @@ def _setups(facts: PlanningFacts, plan: Plan, worked_out: Account) -> Residuals:
 
 def _good(facts: PlanningFacts, plan: Plan, worked_out: Account) -> Residuals:
     made = {product: sum(gained, ZERO) for product, gained in good_units(facts, worked_out.units).items()}
+    becomes = {product.name: product.reworks or product.name for product in facts.products}
     for run in plan.runs:
-        made[run.product] = made.get(run.product, ZERO) - Fraction(run.good_units)
+        product = becomes.get(run.product, run.product)
+        made[product] = made.get(product, ZERO) - Fraction(run.good_units)
     yield from (abs(rest) for rest in made.values())
 
 
@@ -290,7 +292,8 @@ def _fixed_maintenance(facts: PlanningFacts, plan: Plan) -> Residuals:
 
 
 def _orders(facts: PlanningFacts) -> Residuals:
-    possible = {c.product for c in facts.capabilities}
+    becomes = {product.name: product.reworks or product.name for product in facts.products}
+    possible = {becomes.get(c.product, c.product) for c in facts.capabilities}
     on_hand = {s.product: Fraction(s.quantity) for s in facts.stock}
     for order in sorted(facts.orders, key=lambda order: order.due_at):
         if order.product not in possible and order.due_at <= facts.start + HOUR * facts.policy.horizon_h:

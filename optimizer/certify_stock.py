@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import accumulate
 
 from optimizer.costing import Account
 from optimizer.exact import ZERO
-from optimizer.exact_stock import good_units, missing_units, must_hour, on_hand, orders_of
+from optimizer.exact_stock import missing_units, must_hour, orders_of, supplies
 from optimizer.facts import PlanningFacts
 
 UNIT_TOLERANCE = Fraction(1, 10**4)
@@ -17,12 +16,14 @@ Finding = tuple[str, str, list[Fraction]]
 
 def stock_findings(facts: PlanningFacts, worked_out: Account) -> Iterator[Finding]:
     """Every hard rule on orders and stock that the facts ask for."""
-    gained = good_units(facts, worked_out.units)
+    supply = supplies(facts, worked_out.units)
+    used_up = {component.product for product in facts.products for component in product.components}
+    used_up |= {product.name for product in facts.products if product.reworks}
     deadlines: list[Fraction] = []
     never_late: list[Fraction] = []
     limits: list[Fraction] = []
     for product in facts.products:
-        there = list(accumulate(gained[product.name], initial=on_hand(facts, product.name)))[1:]
+        there = supply[product.name]
         missing, rest = missing_units(facts, product, there)
         for _, order in orders_of(facts, product.name):
             limit = must_hour(facts, product, order)
@@ -34,6 +35,9 @@ def stock_findings(facts: PlanningFacts, worked_out: Account) -> Iterator[Findin
                 limits.append(max(Fraction(product.hard_min_stock) - left, ZERO))
             if product.hard_max_stock is not None:
                 limits.append(max(left - Fraction(product.hard_max_stock), ZERO))
+    if used_up:
+        overdrawn = [-left for name in sorted(used_up) for left in supply[name]]
+        yield "components", "No line uses more of a component, or reworks more, than there is.", overdrawn
     if any(order.deadline_at is not None for order in facts.orders):
         yield "deadlines", "Every order is complete by its deadline.", deadlines
     if any(product.backlog_cost_per_unit_h is None for product in facts.products):

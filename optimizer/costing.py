@@ -3,13 +3,13 @@
 Any plan is priced here, the solver's and a person's alike.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate
 
 from optimizer import exact
 from optimizer.exact import ONE, ZERO, Calendar, Fate
-from optimizer.exact_stock import Units, good_units, missing_units, on_hand, orders_of
+from optimizer.exact_stock import Units, missing_units, on_hand, orders_of, supplies
 from optimizer.facts import PlanningFacts
 from plant.plans import LateOrder, Plan
 from plant.production import Capability, Order
@@ -73,7 +73,7 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
     terms = (
         ("setups", sum((Fraction(c.setup_cost) for c in taken.values()), ZERO)),
         *_families(facts, families),
-        ("scrap", _scrap(facts, units)),
+        *_scrap(facts, units),
         ("holding", sum((amount for (term, _, _), amount in waiting.items() if term == "holding"), ZERO)),
         ("backlog", sum((amount for (term, _, _), amount in waiting.items() if term == "backlog"), ZERO)),
         *_levels(facts, waiting),
@@ -150,28 +150,49 @@ def _by_hour(drawn: Units, hours: int) -> list[Fraction]:
     return total
 
 
-def _scrap(facts: PlanningFacts, units: Units) -> Fraction:
-    cost = {product.name: Fraction(product.scrap_cost) for product in facts.products}
+def scrapped(facts: PlanningFacts, units: Units) -> Units:
+    """Scrapped units by line, product and hour, of the product they were when scrapped [unit].
+
+    A unit sent to rework is one scrapped unit less of what it was; where that fails it is scrapped as what it is then.
+    """
+    becomes = {product.name: product.reworks for product in facts.products}
     ratio = {(c.line, c.product): Fraction(c.scrap_ratio) for c in facts.capabilities}
-    return sum((made * ratio.get((line, p), ZERO) * cost[p] for (line, p, _), made in units.items() if p in cost), ZERO)
+    lost: Units = {}
+    for (line, product, t), made in units.items():
+        if product in becomes:
+            lost[line, product, t] = lost.get((line, product, t), ZERO) + made * ratio.get((line, product), ZERO)
+            if before := becomes[product]:
+                lost[line, before, t] = lost.get((line, before, t), ZERO) - made
+    return lost
+
+
+def _scrap(facts: PlanningFacts, units: Units) -> Iterator[tuple[str, Fraction]]:
+    """Material lost, and what scrap is sold for where any is."""
+    lost = scrapped(facts, units).items()
+    cost = {product.name: Fraction(product.scrap_cost) for product in facts.products}
+    value = {product.name: Fraction(product.scrap_value) for product in facts.products}
+    yield "scrap", sum((number * cost[product] for (_, product, _), number in lost), ZERO)
+    if any(value.values()):
+        yield "recovery", -sum((number * value[product] for (_, product, _), number in lost), ZERO)
 
 
 def _stock_and_shortage(facts: PlanningFacts, units: Units) -> tuple[Units, tuple[LateOrder, ...]]:
     """Cost of holding and backlog by term, product and hour, and the orders that wait."""
     late: list[LateOrder] = []
     waiting: Units = {}
-    gained = good_units(facts, units)
+    there = supplies(facts, units)
     horizon = facts.policy.horizon_h
     for product in facts.products:
         orders = orders_of(facts, product.name)
         initial = on_hand(facts, product.name)
         price = Fraction(product.backlog_cost_per_unit_h or 0)
-        missing, rest = missing_units(facts, product, list(accumulate(gained[product.name], initial=initial))[1:])
+        missing, rest = missing_units(facts, product, there[product.name])
         for t, left in enumerate(rest):
             factor = Fraction(facts.policy.final_backlog_factor) if t == horizon - 1 else ONE
             backlog = sum((missing[o.number][t] * price * Fraction(o.priority) * factor for _, o in orders), ZERO)
             waiting["backlog", product.name, t] = backlog
-            waiting["holding", product.name, t] = max(left, ZERO) * Fraction(product.holding_cost_per_unit_h)
+            on_the_shelf = left + sum((missing[order.number][t] for _, order in orders), ZERO)
+            waiting["holding", product.name, t] = on_the_shelf * Fraction(product.holding_cost_per_unit_h)
             if product.safety_cost_per_unit_h > 0:
                 below = max(Fraction(product.safety_stock) - left, ZERO)
                 waiting["safety", product.name, t] = below * Fraction(product.safety_cost_per_unit_h)

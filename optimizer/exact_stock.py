@@ -5,6 +5,7 @@ orders, but never by one whose deadline has come.
 """
 
 from fractions import Fraction
+from itertools import accumulate
 from math import ceil, floor
 
 from optimizer.exact import HOUR, ONE, ZERO
@@ -15,13 +16,37 @@ Units = dict[tuple[str, str, int], Fraction]
 
 
 def good_units(facts: PlanningFacts, units: Units) -> dict[str, list[Fraction]]:
-    """Good units that each product gains in each hour [unit]."""
+    """Good units of each product made in each hour, whether or not they are ready for use; reworked ones too [unit]."""
     good = {(c.line, c.product): ONE - Fraction(c.scrap_ratio) for c in facts.capabilities}
+    becomes = {product.name: product.reworks or product.name for product in facts.products}
     gained = {product.name: [ZERO] * facts.policy.horizon_h for product in facts.products}
     for (line, product, t), made in units.items():
         if product in gained and 0 <= t < facts.policy.horizon_h:
-            gained[product][t] += made * good.get((line, product), ZERO)
+            gained[becomes[product]][t] += made * good.get((line, product), ZERO)
     return gained
+
+
+def supplies(facts: PlanningFacts, units: Units) -> dict[str, list[Fraction]]:
+    """What there is of each product by the end of each hour, made and not used up, before any order [unit]. (hour,)"""
+    horizon = facts.policy.horizon_h
+    products = {product.name: product for product in facts.products}
+    waiting = {product.reworks: product.name for product in facts.products if product.reworks}
+    scrap = {(c.line, c.product): Fraction(c.scrap_ratio) for c in facts.capabilities}
+    change = {name: [ZERO] * horizon for name in products}
+    for name, made in good_units(facts, units).items():
+        delay = products[name].lead_time_h
+        for t in range(delay, horizon):
+            change[name][t] += made[t - delay]
+    for (line, name, t), gross in units.items():
+        if name not in products or not 0 <= t < horizon:
+            continue
+        if products[name].reworks:
+            change[name][t] -= gross
+        elif name in waiting:
+            change[waiting[name]][t] += gross * scrap.get((line, name), ZERO)
+        for component in products[name].components:
+            change[component.product][t] -= gross * Fraction(component.quantity)
+    return {name: list(accumulate(change[name], initial=on_hand(facts, name)))[1:] for name in products}
 
 
 def on_hand(facts: PlanningFacts, product: str) -> Fraction:
@@ -58,23 +83,27 @@ def orders_of(facts: PlanningFacts, product: str) -> list[tuple[int, Order]]:
 def missing_units(
     facts: PlanningFacts, product: Product, supply: list[Fraction]
 ) -> tuple[dict[str, list[Fraction]], list[Fraction]]:
-    """What each order misses at the end of each hour, and what is left once all that is due is served [unit].
+    """What each order misses at the end of each hour, and what is there less all that is due [unit].
+
+    What is used up later is not given to customers before: they would have to give it back.
 
     Args:
         facts: With the orders.
         product: Whose orders.
-        supply: What there is for orders by the end of each hour [unit]. (hour,)
+        supply: What there is before any order by the end of each hour [unit]. (hour,)
     """
     orders = orders_of(facts, product.name)
     must = {order.number: must_hour(facts, product, order) for _, order in orders}
     missing = {order.number: [ZERO] * len(supply) for _, order in orders}
     rest = []
+    lasting = list(accumulate(reversed(supply), min))[::-1]
     for t, there in enumerate(supply):
-        left = there
+        left, all_due = lasting[t], ZERO
         due = [order for hour, order in orders if hour <= t]
         for order in sorted(due, key=lambda order: (limit := must[order.number]) is None or limit > t):
             served = min(max(left, ZERO), Fraction(order.quantity))
             left -= Fraction(order.quantity)
+            all_due += Fraction(order.quantity)
             missing[order.number][t] = Fraction(order.quantity) - served
-        rest.append(left)
+        rest.append(there - all_due)
     return missing, rest

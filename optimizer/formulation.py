@@ -15,6 +15,7 @@ from optimizer.stock_rules import (
     stock_keeps_its_level,
     stock_keeps_its_limits,
     stock_keeps_its_room,
+    what_is_delivered_stays_delivered,
 )
 
 
@@ -36,6 +37,7 @@ def formulate(
     product_runs_only_when_set_up(model, problem)
     family_is_set_up_with_its_products(model, problem)
     stock_balances(model, problem)
+    what_is_delivered_stays_delivered(model, problem)
     stock_keeps_its_level(model, problem)
     stock_keeps_its_room(model, problem)
     stock_keeps_its_limits(model, problem)
@@ -238,6 +240,8 @@ def charge_everything(model: Model, problem: PlanningProblem) -> None:
         changing = {(making.line, making.family): making.family_setup_cost for making in makings}
         model.charge("families", ((z, changing[line, family]) for (line, family, _), z in model.family.items()))
     model.charge("scrap", ((u, makings[m].scrap_cost_per_h) for (m, _), u in model.running.items()))
+    if any(product.scrap_value for product in problem.facts.products):
+        model.charge("recovery", ((u, makings[m].recovery_per_h) for (m, _), u in model.running.items()))
     model.charge("holding", ((s, problem.holding[p]) for (p, _), s in model.stock.items()))
     factor = policy.final_backlog_factor
     backlog = (

@@ -53,13 +53,32 @@ def greedy_lots(problem: PlanningProblem, chosen: tuple[int, ...], favour: Favou
     supply = dict(problem.stock)
     for product, units in floor.keep_frozen():
         supply[product] += units
-    for wanted in (*_kept_in_stock(problem), *_by_due_date(problem)):
-        from_stock = min(supply[wanted.product], wanted.units)
-        supply[wanted.product] -= from_stock
-        left = wanted.units - from_stock
-        while left > LEAST_UNITS and (best := floor.cheapest(wanted, left)) is not None:
-            left -= floor.take(best, wanted, left)
+    for order in (*_kept_in_stock(problem), *_by_due_date(problem)):
+        ahead = [order]
+        while ahead:  # an order, then what its lots are made of
+            wanted = ahead.pop()
+            from_stock = min(supply[wanted.product], wanted.units)
+            supply[wanted.product] -= from_stock
+            left = wanted.units - from_stock
+            while left > LEAST_UNITS and (best := floor.cheapest(wanted, left)) is not None:
+                made = floor.take(best, wanted, left)
+                ahead += _used_up(problem, best, made)
+                left -= made
     return floor.lots
+
+
+def _used_up(problem: PlanningProblem, place: Place, units: float) -> Iterator[Wanted]:
+    """The components of a lot, which its last hour can still use."""
+    making = problem.makings[place.making]
+    for flow in making.flows:
+        if flow.per_h < 0:
+            latest = int(place.hours.max()) - _lead_h(problem, flow.product)
+            needed = -flow.per_h / making.good_per_h * units
+            yield Wanted(product=flow.product, due=latest, units=needed, backlog_cost_per_unit_h=0.0, latest=latest)
+
+
+def _lead_h(problem: PlanningProblem, product: str) -> int:
+    return next(each.lead_time_h for each in problem.facts.products if each.name == product)
 
 
 def _kept_in_stock(problem: PlanningProblem) -> Iterator[Wanted]:
@@ -72,22 +91,28 @@ def _kept_in_stock(problem: PlanningProblem) -> Iterator[Wanted]:
 
 
 def _by_due_date(problem: PlanningProblem) -> list[Wanted]:
-    """What may not wait first, by its last hour; then the orders by due date."""
+    """What may not wait first, by the last hour that can make it; then the orders by due date."""
+    lead_h = {product: _lead_h(problem, product) for product in problem.stock}
     wanted = [
         Wanted(
             product=demand.product,
-            due=int(t),
+            due=int(t) - lead_h[demand.product],
             units=float(demand.units[t]),
             backlog_cost_per_unit_h=demand.backlog_cost_per_unit_h,
-            latest=max(int(t), demand.waits_until if isfinite(demand.backlog_cost_per_unit_h) else 0),
+            latest=max(int(t), demand.waits_until if isfinite(demand.backlog_cost_per_unit_h) else 0)
+            - lead_h[demand.product],
         )
         for demand in problem.demands
         for t in np.flatnonzero(demand.units)
     ]
-    last = problem.hours
     return sorted(
         wanted,
-        key=lambda order: (min(order.latest, last), order.due, -order.backlog_cost_per_unit_h, order.product),
+        key=lambda order: (
+            min(order.latest + lead_h[order.product], problem.hours),
+            order.due,
+            -order.backlog_cost_per_unit_h,
+            order.product,
+        ),
     )
 
 
@@ -107,7 +132,8 @@ class _Floor:
         self._price = slots.price_per_kwh + problem.facts.tariff.co2_price_per_kg * slots.co2_kg_per_kwh
         self._makings: dict[str, list[int]] = {}
         for m, making in enumerate(problem.makings):
-            self._makings.setdefault(making.product, []).append(m)
+            if making.feeds == making.product:  # what there will be to rework is not known yet
+                self._makings.setdefault(making.product, []).append(m)
 
     def keep_frozen(self) -> Iterator[tuple[str, float]]:
         """Books what is kept from the accepted plan, closes its hours to the rest, and gives its good units."""
@@ -118,7 +144,7 @@ class _Floor:
                 if not self._is_set_up(m, shift[t]):
                     self._shift_left[making.line, shift[t]] -= self._setup_h(m, shift[t])
                 self.lots.add((m, shift[t]))
-                yield making.product, hours * making.good_per_h
+                yield making.feeds, hours * making.good_per_h
         for line, t in {(self.problem.makings[m].line, t) for m, t in self.problem.frozen}:
             if shift[t] != CLOSED:
                 self._shift_left[line, shift[t]] -= self._left[line, t]

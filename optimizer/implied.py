@@ -27,12 +27,15 @@ def _hours_worth_making(problem: PlanningProblem, m: int, s: int) -> float:
     """Hours in which a lot makes all that is still due, and a unit for rounding [h]: more would only be held.
 
     Without scrap, whole units cover whole orders exactly. Without limit where making more may pay or is kept: at
-    negative prices of energy, and in frozen hours.
+    negative prices of energy, where scrap earns, of what others are made of, and in frozen hours.
     """
     making, slots = problem.makings[m], problem.slots
     price = slots.price_per_kwh + problem.facts.tariff.co2_price_per_kg * slots.co2_kg_per_kwh
     hours = slots.hours_of_shift(s)
-    if price.min() < 0 or any((m, t) in problem.frozen for t in hours):
+    earns = making.scrap_cost_per_h + making.recovery_per_h < 0
+    if price.min() < 0 or earns or making.feeds != making.product or making.product in problem.used_up:
+        return math.inf
+    if any((m, t) in problem.frozen for t in hours):
         return math.inf
     due = 0.0
     for demand in problem.demands:
@@ -56,7 +59,7 @@ def lots_cover_what_is_due(model: Model, problem: PlanningProblem) -> None:
         return
     shifts = [s for s in range(len(problem.slots.shift_names)) if problem.slots.hours_of_shift(s)]
     for product, initial in problem.stock.items():
-        makes = [m for m, making in enumerate(problem.makings) if making.product == product]
+        makes = [m for m, making in enumerate(problem.makings) if making.feeds == product]
         wanted = [d for d, demand in enumerate(problem.demands) if demand.product == product]
         if not any((m, s) in model.lot for m in makes for s in shifts):
             continue

@@ -12,7 +12,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from optimizer import exact
-from optimizer.costing import Account
+from optimizer.costing import Account, scrapped
 from optimizer.exact import ZERO
 from optimizer.facts import PlanningFacts, maintenance_in_progress
 
@@ -76,12 +76,12 @@ def _parts(facts: PlanningFacts, worked_out: Account) -> Iterator[tuple[Item, Fr
     for (line, _, shift), capability in worked_out.families.items():
         item = Item(term="families", line=line, product="", day=days[first_of[shift]])
         yield item, Fraction(capability.family_setup_cost)
-    scrap_cost = {product.name: Fraction(product.scrap_cost) for product in facts.products}
-    ratio = {(c.line, c.product): Fraction(c.scrap_ratio) for c in facts.capabilities}
-    for (line, product, t), made in worked_out.units.items():
-        if (line, product) in ratio and 0 <= t < len(days):
-            amount = made * ratio[line, product] * scrap_cost[product]
+    known = {product.name: product for product in facts.products}
+    for (line, product, t), number in scrapped(facts, worked_out.units).items():
+        if 0 <= t < len(days):
+            amount, earned = Fraction(known[product].scrap_cost) * number, Fraction(known[product].scrap_value) * number
             yield Item(term="scrap", line=line, product=product, day=days[t]), amount
+            yield Item(term="recovery", line=line, product=product, day=days[t]), -earned
     for (term, product, t), amount in worked_out.waiting.items():
         yield Item(term=term, line="", product=product, day=days[t]), amount
     above = worked_out.peak_kw - Fraction(tariff.peak_so_far_kw)

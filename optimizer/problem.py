@@ -24,7 +24,7 @@ from optimizer.fixing import lots_as_fixed, machines_as_fixed
 from optimizer.risk_tables import MachineOptions, machine_options
 from optimizer.slots import CLOSED, HOUR, Slots, lay_out, slot_of
 from optimizer.validate import validate
-from plant.production import Capability
+from plant.production import Capability, Product
 
 __all__ = [
     "FreshSurvival",
@@ -39,12 +39,27 @@ __all__ = [
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Flow:
+    """What an hour of running brings into a product's stock, or takes out of it."""
+
+    product: str
+    per_h: float
+    """Below 0: it is used up [unit/h]."""
+    delay_h: int
+    """From the hour of running to the one in which it comes [h]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Making:
     """A line that can make a product."""
 
     line: int
     """Index of the line."""
     product: str
+    feeds: str
+    """The product whose stock its good units come into: its own, but for rework."""
+    flows: tuple[Flow, ...]
+    """Good units, used components, units that come to wait for rework."""
     rate_per_h: float
     """Gross [unit/h]."""
     good_per_h: float
@@ -52,7 +67,9 @@ class Making:
     energy_kwh_per_h: float
     """Never below the line's idle power [kWh/h]."""
     scrap_cost_per_h: float
-    """[currency/h]"""
+    """[currency/h]; below 0 where rework saves what was counted as lost."""
+    recovery_per_h: float
+    """Of scrap that is sold, as a cost: below 0 where it earns [currency/h]."""
     setup_h: float
     setup_cost: float
     needs_setup: bool
@@ -126,8 +143,15 @@ class PlanningProblem:
         return making
 
     @property
+    def used_up(self) -> frozenset[str]:
+        """Products that lines use up: components, and what waits for rework."""
+        return frozenset(flow.product for making in self.makings for flow in making.flows if flow.per_h < 0)
+
+    @property
     def is_hard(self) -> bool:
         """Whether orders or stock keep rules that no price makes up for."""
+        if self.used_up:
+            return True
         limits = any((p.hard_min_stock, p.hard_max_stock) != (None, None) for p in self.facts.products)
         return limits or any(not demand.may_wait(self.hours - 1) for demand in self.demands)
 
@@ -197,15 +221,21 @@ def _stock(facts: PlanningFacts) -> dict[str, float]:
 def _makings(
     facts: PlanningFacts, slots: Slots, index: dict[str, int], idle_kw: NDArray[np.float64]
 ) -> tuple[Making, ...]:
+    known = {product.name: product for product in facts.products}
+    reworked = {product.reworks: product.name for product in facts.products if product.reworks}
     scrap_cost = {product.name: product.scrap_cost for product in facts.products}
+    scrap_value = {product.name: -product.scrap_value for product in facts.products}
     return tuple(
         Making(
             line=index[c.line],
             product=c.product,
+            feeds=known[c.product].reworks or c.product,
+            flows=_flows(c, known, reworked),
             rate_per_h=c.rate_per_h,
             good_per_h=c.rate_per_h * (1.0 - c.scrap_ratio),
             energy_kwh_per_h=max(c.rate_per_h * c.energy_kwh_per_unit, float(idle_kw[index[c.line]])),
-            scrap_cost_per_h=c.rate_per_h * c.scrap_ratio * scrap_cost[c.product],
+            scrap_cost_per_h=_of_scrap(c, scrap_cost, known[c.product].reworks),
+            recovery_per_h=_of_scrap(c, scrap_value, known[c.product].reworks),
             setup_h=c.setup_h,
             setup_cost=c.setup_cost,
             needs_setup=needs_setup(c, facts),
@@ -217,6 +247,28 @@ def _makings(
         )
         for c in facts.capabilities
     )
+
+
+def _flows(c: Capability, known: dict[str, Product], reworked: dict[str, str]) -> tuple[Flow, ...]:
+    """What an hour of a capability brings and takes."""
+    product = known[c.product]
+    target = known[product.reworks or product.name]
+    flows = [Flow(product=target.name, per_h=c.rate_per_h * (1.0 - c.scrap_ratio), delay_h=target.lead_time_h)]
+    if product.reworks:
+        flows.append(Flow(product=product.name, per_h=-c.rate_per_h, delay_h=0))
+    elif product.name in reworked and c.scrap_ratio > 0:
+        flows.append(Flow(product=reworked[product.name], per_h=c.rate_per_h * c.scrap_ratio, delay_h=0))
+    flows += [
+        Flow(product=component.product, per_h=-c.rate_per_h * component.quantity, delay_h=0)
+        for component in product.components
+    ]
+    return tuple(flows)
+
+
+def _of_scrap(c: Capability, per_unit: dict[str, float], reworks: str) -> float:
+    """What scrap costs or earns in an hour; a unit sent to rework takes back what it counted when scrapped."""
+    taken_back = per_unit[reworks] if reworks else 0.0
+    return c.rate_per_h * (c.scrap_ratio * per_unit[c.product] - taken_back)
 
 
 def _is_ready(facts: PlanningFacts, slots: Slots, capability: Capability) -> bool:
@@ -257,7 +309,8 @@ def _crews_free(facts: PlanningFacts, hours: int) -> tuple[int, ...]:
 
 def _unmakeable(facts: PlanningFacts, slots: Slots) -> tuple[str, ...]:
     """Orders in the horizon that no line can make, once stock has gone to the earliest ones."""
-    possible = {capability.product for capability in facts.capabilities}
+    feeds = {product.name: product.reworks or product.name for product in facts.products}
+    possible = {feeds[capability.product] for capability in facts.capabilities}
     left = _stock(facts)
     numbers = []
     for order in sorted(facts.orders, key=lambda order: (order.due_at, order.number)):

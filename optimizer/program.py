@@ -140,9 +140,10 @@ def _most_stock(problem: PlanningProblem) -> dict[str, NDArray[np.float64]]:
     """What can be on hand of each product at most [unit]: bounds without which no relaxation proves anything."""
     most = {product: np.full(problem.hours, initial) for product, initial in problem.stock.items()}
     for making in problem.makings:
-        most[making.product] = most[making.product] + making.good_per_h * np.cumsum(
-            problem.slots.open_share[making.line]
-        )
+        for flow in making.flows:
+            if flow.per_h > 0:
+                opened = np.cumsum(problem.slots.open_share[making.line])
+                most[flow.product] = most[flow.product] + flow.per_h * opened
     return most
 
 

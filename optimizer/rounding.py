@@ -125,7 +125,7 @@ class _ShopFloor:
         """Adds the units that rounding lost to lots where they still shorten a shortage, the latest in time first."""
         lots = self._lots()
         for product in self.problem.stock:
-            mine = [lot for lot in lots if self._makes(lot[0][0], product)]
+            mine = [lot for lot in lots if self._makes(lot[0][0], product) and not self._uses_up(lot[0][0])]
             asked = sum(self.grains_of(m, h) for (m, _), h in running.items() if self._makes(m, product))
             lost = asked - sum(count for (m, _), count in self.grains.items() if self._makes(m, product))
             for _ in range(ceil(lost / GRAINS_PER_UNIT - 1e-6)):
@@ -137,7 +137,11 @@ class _ShopFloor:
                     break
 
     def _makes(self, m: int, product: str) -> bool:
-        return self.problem.makings[m].product == product
+        return self.problem.makings[m].feeds == product
+
+    def _uses_up(self, m: int) -> bool:
+        """Whether a unit more would take components that may not be there."""
+        return any(flow.per_h < 0 for flow in self.problem.makings[m].flows)
 
     def _lots(self) -> list[list[tuple[int, int, int]]]:
         """What is made as (making, hour, grains), hour by hour and lot by lot."""
@@ -201,8 +205,9 @@ class _ShopFloor:
         made = np.zeros(self.problem.hours)
         for (m, t), count in self.grains.items():
             making = self.problem.makings[m]
-            if making.product == product:
-                made[t] += self.hours_of(m, count) * making.good_per_h
+            for flow in making.flows:
+                if flow.product == product and t + flow.delay_h < self.problem.hours:
+                    made[t + flow.delay_h] += self.hours_of(m, count) * flow.per_h
         for demand in self.problem.demands:
             if demand.product == product:
                 made -= demand.units

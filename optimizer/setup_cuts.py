@@ -99,7 +99,9 @@ def _covers(session: Session, model: Model, problem: PlanningProblem) -> Iterato
     most_h = _most_hours(problem)
     for product, initial in problem.stock.items():
         wanted = [d for d, demand in enumerate(problem.demands) if demand.product == product]
-        makes = [m for m, making in enumerate(problem.makings) if making.product == product]
+        makes = [m for m, making in enumerate(problem.makings) if making.feeds == product]
+        if any(problem.makings[m].flows[0].delay_h for m in makes):
+            continue  # what comes in a span was made before it
         if not wanted or not any((m, s) in model.setup for m in makes for s in range(len(shifts))):
             continue
         due = np.sum([problem.demands[d].units for d in wanted], axis=0)

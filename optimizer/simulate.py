@@ -2,7 +2,8 @@
 
 The plant works a plan as a list: each line makes its lots in the planned order, as fast as it is up, catches up when it
 fell behind, and waits only where the plan waits. Lots run until their good units are made, so scrap costs time and
-material, not units. What is short is borne by the least urgent orders, as in the plan's own account.
+material, not units. What is short is borne by the least urgent orders, as in the plan's own account. A line that lacks
+components is not stopped.
 """
 
 from collections.abc import Iterator
@@ -106,9 +107,9 @@ def replay(
     shift = np.maximum(np.array(problem.slots.shift), 0)
     planned = {name: float(amount) for name, amount in worked_out.terms}
     terms = {name: np.full(paths, planned[name]) for name in AS_PLANNED if name in planned}
+    terms |= {name: np.zeros(paths) for name in ("scrap", "recovery") if name in planned}
     good = {product: np.zeros((paths, problem.hours)) for product in problem.stock}
     energy = np.broadcast_to(problem.idle_kw @ problem.slots.open_share, (paths, problem.hours)).copy()
-    scrap = np.zeros(paths)
     for line in range(len(problem.lines)):
         work = _work_list(problem, plan, worked_out, line)
         mean_scrap = _mean_scrap(problem, work)
@@ -118,13 +119,16 @@ def replay(
             making = problem.makings[m]
             planned_h = _hours_of(work, m, done)
             made = planned_h * making.good_per_h
-            good[making.product] += made
+            for flow in making.flows:
+                ready_h = planned_h[:, : max(problem.hours - flow.delay_h, 0)]
+                good[flow.product][:, flow.delay_h :] += ready_h * flow.per_h
             draw_kw = making.energy_kwh_per_h - float(problem.idle_kw[making.line])
             energy += planned_h / pace * draw_kw
             ratio = np.clip(_scrap_ratio(making) * luck.scrap[:, line, shift], 0.0, 0.9)
-            scrap += (made / (1 - ratio) * ratio).sum(axis=1) * _scrap_cost(facts, making.product)
+            gross = made / (1 - ratio)
+            for (lost, taken_back), term in _scrap_prices(facts, making.product):
+                terms[term] = terms[term] + (gross * ratio).sum(axis=1) * lost - gross.sum(axis=1) * taken_back
     terms |= _energy_terms(problem, energy)
-    terms["scrap"] = scrap
     price = np.array([facts.class_of(facts.plant.machine_index[o.machine]).failure_cost for o in problem.machines])
     terms["failures"] = fortunes.failures @ price
     waiting, in_time, late = _orders(facts, problem, good)
@@ -255,8 +259,13 @@ def _scrap_ratio(making: Making) -> float:
     return 1.0 - making.good_per_h / making.rate_per_h
 
 
-def _scrap_cost(facts: PlanningFacts, product: str) -> float:
-    return next(each.scrap_cost for each in facts.products if each.name == product)
+def _scrap_prices(facts: PlanningFacts, product: str) -> Iterator[tuple[tuple[float, float], str]]:
+    """What a scrapped unit costs, and what a unit sent to rework takes back, by term."""
+    known = {each.name: each for each in facts.products}
+    mine, before = known[product], known.get(known[product].reworks)
+    yield (mine.scrap_cost, before.scrap_cost if before else 0.0), "scrap"
+    if any(each.scrap_value for each in facts.products):
+        yield (-mine.scrap_value, -before.scrap_value if before else 0.0), "recovery"
 
 
 def _energy_terms(problem: PlanningProblem, energy: Numbers) -> dict[str, Numbers]:

@@ -11,15 +11,17 @@ from optimizer.program import Model, Terms
 
 
 def stock_balances(model: Model, problem: PlanningProblem) -> None:
-    """Stock less shortage grows by the good units made and falls by what is due."""
+    """Stock less shortage grows by the good units made and falls by what is used up and what is due."""
     for product, initial in problem.stock.items():
         wanted = [d for d, demand in enumerate(problem.demands) if demand.product == product]
-        makes = [m for m, making in enumerate(problem.makings) if making.product == product]
+        flows = [
+            (m, flow) for m, making in enumerate(problem.makings) for flow in making.flows if flow.product == product
+        ]
         for t in range(problem.hours):
             terms: Terms = {model.stock[product, t]: 1.0}
             terms.update({model.shortage[d, t]: -1.0 for d in wanted if (d, t) in model.shortage})
             terms.update(
-                {model.running[m, t]: -problem.makings[m].good_per_h for m in makes if (m, t) in model.running}
+                {model.running[m, t - f.delay_h]: -f.per_h for m, f in flows if (m, t - f.delay_h) in model.running}
             )
             due = -sum(float(problem.demands[d].units[t]) for d in wanted)
             if t == 0:
@@ -28,6 +30,20 @@ def stock_balances(model: Model, problem: PlanningProblem) -> None:
                 terms[model.stock[product, t - 1]] = -1.0
                 terms.update({model.shortage[d, t - 1]: 1.0 for d in wanted if (d, t - 1) in model.shortage})
             model.constrain(f"stock|{product}|{t}", terms, pulp.LpConstraintEQ, due)
+
+
+def what_is_delivered_stays_delivered(model: Model, problem: PlanningProblem) -> None:
+    """Of a product that lines use up, no more is missing than before and falls due now: no customer gives it back."""
+    for product in problem.stock:
+        wanted = [d for d, demand in enumerate(problem.demands) if demand.product == product]
+        if product not in problem.used_up:
+            continue
+        for t in range(problem.hours):
+            terms: Terms = {model.shortage[d, t]: 1.0 for d in wanted if (d, t) in model.shortage}
+            terms.update({model.shortage[d, t - 1]: -1.0 for d in wanted if (d, t - 1) in model.shortage})
+            due = sum(float(problem.demands[d].units[t]) for d in wanted)
+            if terms:
+                model.constrain(f"delivered|{product}|{t}", terms, pulp.LpConstraintLE, due)
 
 
 def stock_keeps_its_level(model: Model, problem: PlanningProblem) -> None:

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from optimizer.facts import PlanningFacts
 from optimizer.soundness import aware, fault, numbers, unique
 from plant.errors import Fault
+from plant.production import Product
 
 
 def production_faults(facts: PlanningFacts) -> Iterator[Fault]:
     """Every fault of what is made, for whom and from what stock."""
     yield from _product_faults(facts)
+    yield from _material_faults(facts)
     yield from _capability_faults(facts)
     yield from _order_faults(facts)
 
@@ -18,7 +20,7 @@ def _product_faults(facts: PlanningFacts) -> Iterator[Fault]:
     yield from unique("products", (product.name for product in facts.products))
     for index, product in enumerate(facts.products):
         where = f"products[{index}]"
-        costs = ("holding_cost_per_unit_h", "scrap_cost")
+        costs = ("holding_cost_per_unit_h", "scrap_cost", "scrap_value", "lead_time_h")
         levels = ("safety_stock", "safety_cost_per_unit_h", "overflow_cost_per_unit_h")
         yield from numbers(where, product, (*costs, *levels))
         optional = ("backlog_cost_per_unit_h", "max_stock", "hard_min_stock", "hard_max_stock")
@@ -29,6 +31,47 @@ def _product_faults(facts: PlanningFacts) -> Iterator[Fault]:
         if product.hard_max_stock is not None and product.hard_max_stock < (product.hard_min_stock or 0.0):
             limits = (product.hard_min_stock, product.hard_max_stock)
             yield fault(f"{where}.hard_max_stock", limits, "it must be at least `hard_min_stock`.")
+
+
+def _material_faults(facts: PlanningFacts) -> Iterator[Fault]:
+    """What products are made of and what reworks them: known, without a circle."""
+    known = {product.name: product for product in facts.products}
+    yield from unique("products: reworks", (product.reworks for product in facts.products if product.reworks))
+    for index, product in enumerate(facts.products):
+        where = f"products[{index}]"
+        yield from unique(f"{where}.components", (component.product for component in product.components))
+        for number, component in enumerate(product.components):
+            place = f"{where}.components[{number}]"
+            yield from numbers(place, component, ("quantity",), above=True)
+            if component.product not in known or known[component.product].reworks:
+                made = sorted(name for name, each in known.items() if not each.reworks)
+                yield fault(f"{place}.product", component.product, f"it must be one of {made}.")
+        if _is_of_itself(known, product.name):
+            yield fault(f"{where}.components", product.name, "it must not be made of itself, over however many steps.")
+        if product.reworks:
+            target = known.get(product.reworks)
+            if target is None or target.reworks or target is product:
+                yield fault(
+                    f"{where}.reworks", product.reworks, "it must name a product that is not reworked from others."
+                )
+            if product.components:
+                yield fault(f"{where}.components", len(product.components), "what is reworked has none.")
+            if any(order.product == product.name for order in facts.orders):
+                yield fault(f"{where}.reworks", product.name, f"orders must ask for {product.reworks}.")
+
+
+def _is_of_itself(known: dict[str, Product], name: str) -> bool:
+    """Whether a product is found among what it is made of."""
+    reached, ahead = set[str](), [name]
+    while ahead:
+        product = known.get(ahead.pop())
+        for component in product.components if product is not None else ():
+            if component.product == name:
+                return True
+            if component.product not in reached:
+                reached.add(component.product)
+                ahead.append(component.product)
+    return False
 
 
 def _capability_faults(facts: PlanningFacts) -> Iterator[Fault]:

@@ -5,8 +5,18 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Component:
+    """What a product is made of."""
+
+    product: str
+    """The product that is used up."""
+    quantity: float
+    """For each gross unit made [unit/unit]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Product:
-    """A thing that is sold."""
+    """A thing that is sold, or that others are made of."""
 
     name: str
     label: str
@@ -32,6 +42,14 @@ class Product:
     """Hard: stock, less what is overdue, never rises beyond this [unit]; None: no such limit."""
     family: str = ""
     """Products that share tools or material: between them a line changes over with less; empty: of no family."""
+    components: tuple[Component, ...] = ()
+    """What it is made of, as far as that can run short."""
+    lead_time_h: int = 0
+    """From the hour in which it is made to the one in which it can be used or delivered, e.g. to cure [h]."""
+    scrap_value: float = 0.0
+    """What a scrapped unit is sold for, unless it is reworked [currency/unit]."""
+    reworks: str = ""
+    """A unit of this is a scrapped unit of that product, worked again: its good units are units of that product."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,6 +12,7 @@ from plant.production import (
     Calendar,
     Capability,
     Closure,
+    Component,
     Order,
     PlanningPolicy,
     Product,
@@ -58,8 +59,15 @@ def in_utc(at: datetime, *, timezone: str) -> datetime:
     return (at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
 
 
+class ComponentPart(Part):
+    """What a product is made of."""
+
+    product: str = Field(description="Name of the product that is used up.")
+    quantity: float = Field(gt=0, le=1e6, description="For each gross unit made [unit/unit].")
+
+
 class ProductPart(Part):
-    """A thing that is sold."""
+    """A thing that is sold, or that others are made of."""
 
     name: Name
     label: str = Field(default="", max_length=80, description="What people call it; empty: its name.")
@@ -91,6 +99,18 @@ class ProductPart(Part):
     family: str = Field(
         default="", max_length=80, description="Products that share tools or material; empty: of no family."
     )
+    components: tuple[ComponentPart, ...] = Field(
+        default=(), description="What it is made of, as far as that can run short."
+    )
+    lead_time_h: int = Field(
+        default=0, ge=0, le=336, description="From the hour it is made to the one it can be used or delivered [h]."
+    )
+    scrap_value: float = Field(
+        default=0.0, ge=0, description="What a scrapped unit is sold for, unless it is reworked [currency/unit]."
+    )
+    reworks: str = Field(
+        default="", description="A unit of this is a scrapped unit of that product, worked again; empty: no rework."
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -102,7 +122,8 @@ class ProductPart(Part):
 
     def word(self) -> Product:
         """The product as the rooms know it."""
-        return Product(**{**self.model_dump(), "label": self.label or self.name})
+        components = tuple(Component(product=part.product, quantity=part.quantity) for part in self.components)
+        return Product(**{**self.model_dump(), "label": self.label or self.name, "components": components})
 
 
 class CapabilityPart(Part):

@@ -46,6 +46,16 @@ def reference_faults(values: dict[str, Any]) -> list[Finding]:
         faults += _unknown(
             (*path, "product"), row.get("product"), products, kind="product", place="production.products"
         )
+    for path, row in rows(values, "production", "products"):
+        parts = row.get("components")
+        for index, part in enumerate(parts if isinstance(parts, list) else []):
+            component = part.get("product") if isinstance(part, dict) else None
+            place = (*path, "components", index, "product")
+            faults += _unknown(place, component, products, kind="product", place="production.products")
+        if row.get("reworks"):
+            faults += _unknown(
+                (*path, "reworks"), row["reworks"], products, kind="product", place="production.products"
+            )
     for path, row in rows(values, "demand", "orders"):
         faults += _unknown(
             (*path, "product"), row.get("product"), products, kind="product", place="production.products"

@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
+from linewright.production import stock_changes
 from linewright.settings.production import OrderPart, ProductPart
+from linewright.settings.references import reference_faults
+from plant.production import Capability
 
 
 def test_order_with_a_deadline_and_a_product_never_late_reach_the_planner() -> None:
@@ -21,3 +24,31 @@ def test_order_with_a_deadline_and_a_product_never_late_reach_the_planner() -> N
     assert product.hard_min_stock == 3.0
     with pytest.raises(ValidationError, match="must not be below hard_min_stock"):
         ProductPart.model_validate({"name": "gear", "price": 1.0, "hard_min_stock": 3.0, "hard_max_stock": 2.0})
+
+
+def test_good_parts_take_their_components_out_of_stock_and_leave_scrap_to_rework() -> None:
+    parts = (
+        {"name": "blank", "price": 1.0},
+        {"name": "bolt", "price": 5.0, "components": [{"product": "blank", "quantity": 2.0}], "lead_time_h": 1},
+        {"name": "bolt-again", "price": 0.0, "reworks": "bolt"},
+    )
+    products = tuple(ProductPart.model_validate(part).word() for part in parts)
+    capabilities = tuple(
+        Capability(
+            line="L1", product=name, rate_per_h=10.0, scrap_ratio=0.2, energy_kwh_per_unit=0.0, setup_h=0.0,
+            setup_cost=0.0,
+        )
+        for name in ("bolt", "bolt-again")
+    )  # fmt: skip
+    made = {"L1": {"bolt": 80.0, "bolt-again": 8.0}}
+    changes = stock_changes(made, products=products, capabilities=capabilities)
+    assert changes == pytest.approx({"bolt": 88.0, "bolt-again": 20.0 - 10.0, "blank": -200.0})
+
+
+def test_unknown_names_of_components_and_rework_are_found_by_their_place() -> None:
+    products = [{"name": "bolt", "components": [{"product": "blnk", "quantity": 1}], "reworks": "nut"}]
+    found = [path for path, _, _ in reference_faults({"production": {"products": products}})]
+    assert found == [
+        ("production", "products", 0, "components", 0, "product"),
+        ("production", "products", 0, "reworks"),
+    ]

@@ -73,6 +73,9 @@ def _least_running_cost(facts, calendar, hours, taken) -> float:
         key = (order.product, (price or 0.0) * order.priority, last)
         by_class.setdefault(key, np.zeros(n))[hour] += order.quantity
     classes = sorted(by_class)
+    known = {p.name: p for p in facts.products}
+    loss = {p.name: p.scrap_cost - p.scrap_value for p in facts.products}
+    used_up = {c.product for p in facts.products for c in p.components} | {p.name for p in facts.products if p.reworks}
     u0, i0 = 0, len(caps) * n
     b0 = i0 + len(products) * n
     peak = b0 + len(classes) * n
@@ -89,11 +92,11 @@ def _least_running_cost(facts, calendar, hours, taken) -> float:
         constant += price * standing
         draw = np.zeros(size)
         for k, c in enumerate(caps):
-            scrap = next(p.scrap_cost for p in facts.products if p.name == c.product) * c.scrap_ratio
+            scrap = loss[c.product] * c.scrap_ratio - loss.get(known[c.product].reworks, 0.0)
             draw[u0 + k * n + t] = max(c.rate_per_h * c.energy_kwh_per_unit - idle[c.line], 0.0)
             cost[u0 + k * n + t] += c.rate_per_h * scrap
-            made = (c, calendar.shifts[t]) in taken or not needs_setup(c, facts)
-            upper[u0 + k * n + t] = float(calendar.open_share[c.line][t]) if made else 0.0
+            is_made = (c, calendar.shifts[t]) in taken or not needs_setup(c, facts)
+            upper[u0 + k * n + t] = float(calendar.open_share[c.line][t]) if is_made else 0.0
         cost += price * draw
         draws.append((draw, standing))
         row = draw.copy()
@@ -116,8 +119,26 @@ def _least_running_cost(facts, calendar, hours, taken) -> float:
                     if t:
                         row[b0 + q * n + t - 1] = 1.0
             for k, c in enumerate(caps):
-                if c.product == name:
-                    row[u0 + k * n + t] = -c.rate_per_h * (1 - c.scrap_ratio)
+                made = known[c.product]
+                lead = known[name].lead_time_h
+                if (made.reworks or made.name) == name and t >= lead:
+                    row[u0 + k * n + t - lead] -= c.rate_per_h * (1 - c.scrap_ratio)
+                if made.name == name and made.reworks:
+                    row[u0 + k * n + t] += c.rate_per_h
+                if known[name].reworks == made.name:
+                    row[u0 + k * n + t] -= c.rate_per_h * c.scrap_ratio
+                for component in made.components:
+                    if component.product == name:
+                        row[u0 + k * n + t] += c.rate_per_h * component.quantity
+            if name in used_up:
+                kept = np.zeros(size)
+                for q, (product, *_) in enumerate(classes):
+                    if product == name:
+                        kept[b0 + q * n + t] = 1.0
+                        if t:
+                            kept[b0 + q * n + t - 1] = -1.0
+                rows.append(kept)
+                limits.append(sum(units[t] for (product, *_), units in by_class.items() if product == name))
             if t:
                 row[i0 + j * n + t - 1] = -1.0
             else:
