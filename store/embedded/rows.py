@@ -6,8 +6,9 @@ them when they are sealed or read.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +17,12 @@ from numpy.typing import NDArray
 from plant.signals import Quality
 from store.embedded.columns import KEYS, NOT_SIGNALS, ClassColumns, as_numbers, as_text
 
+SCHEMAS: Final = 64
+"""So many schemas of tables are remembered; each source has one or few."""
 Cells = Mapping[int, Sequence[str]]
 """Row index to some of its signals."""
+ALWAYS: Final = frozenset(["observed_at", "received_at"])
+"""Columns that every table has."""
 SPREAD: Final = np.int64(0x9E3779B97F4A7C1)
 """An odd factor that spreads instants over 64 bits."""
 
@@ -66,48 +71,16 @@ def incoming(table: Any, columns: ClassColumns, *, message_filter: NDArray[np.in
         ValueError: a column that the machine class does not have.
         KeyError: a key column is missing.
     """
-    if unknown := sorted(set(table.column_names) - NOT_SIGNALS - set(columns.signals)):
+    form = _form(table.schema, columns.texts)
+    if unknown := sorted(form.signals - set(columns.signals)):
         raise ValueError(f"Machine class {columns.name} has no signal {', '.join(unknown)}.")
-    rows = rows_of(table, texts=columns.texts)
+    rows = _formed(table, form)
     return replace(rows, filter=np.asarray(message_filter)[rows.message].astype(np.int16))
 
 
-def rows_of(table: Any, *, texts: Sequence[str] | None = None) -> Rows:
-    """An Arrow table as rows.
-
-    Args:
-        table: At least one row; with the keys, and what signals it holds.
-        texts: Which of them are text; None: those that are text in the table.
-    """
-    (batch,) = table.to_batches() if _in_one_piece(table) else table.combine_chunks().to_batches()
-    schema, count = batch.schema, batch.num_rows
-    place = {name: index for index, name in enumerate(schema.names)}
-    kinds = schema.types
-    if texts is None:
-        texts = [name for name, kind in zip(place, kinds, strict=True) if _is_text(kind) and name not in NOT_SIGNALS]
-    numbers = [name for name in place if name not in NOT_SIGNALS and name not in texts]
-    values = _matrix(batch, [place[name] for name in numbers], kinds)
-    told = (values == values).any(axis=1)
-    if not told.all():
-        numbers, values = [name for name, any_told in zip(numbers, told, strict=True) if any_told], values[told]
-    words = {name: batch.column(place[name]) for name in texts if name in place}
-
-    def array(name: str, kind: type[Any]) -> Any:
-        if name not in place:
-            return np.zeros(count, kind)
-        return batch.column(place[name]).to_numpy(zero_copy_only=False).astype(kind, copy=False)
-
-    return Rows(
-        machine=_coded(batch.column(place["machine"])),
-        observed=batch.column(place["observed_at"]).to_numpy(zero_copy_only=False).astype(np.int64, copy=False),
-        received=batch.column(place["received_at"]).to_numpy(zero_copy_only=False).astype(np.int64, copy=False),
-        quality=array("quality", np.uint8),
-        message=array("message", np.int32),
-        filter=array("filter", np.int16),
-        numbers=tuple(numbers),
-        values=values,
-        texts={name: _coded(column) for name, column in words.items() if column.null_count < count},
-    )
+def rows_of(table: Any) -> Rows:
+    """An Arrow table in the store's form as rows; at least one."""
+    return _formed(table, _form(table.schema, None))
 
 
 def table_of(rows: Rows) -> Any:
@@ -262,23 +235,81 @@ def hashed(machines: Sequence[str], codes: NDArray[Any], observed: NDArray[np.in
     return found
 
 
-def _in_one_piece(table: Any) -> bool:
-    return all(column.num_chunks == 1 for column in table.itercolumns())
+class _Form(NamedTuple):
+    """Where everything is in tables of one schema."""
+
+    place: Mapping[str, int]
+    signals: frozenset[str]
+    numbers: tuple[str, ...]
+    matrix: list[int]
+    """Where the numbers are."""
+    plain: bool
+    """Whether all of them are float64."""
+    texts: tuple[tuple[str, int], ...]
+
+
+@lru_cache(maxsize=SCHEMAS)
+def _form(schema: Any, texts: tuple[str, ...] | None) -> _Form:
+    """How tables of a schema become rows.
+
+    Args:
+        schema: Of the tables.
+        texts: Signals that are text; None: those that are in the schema.
+    """
+    place = {name: index for index, name in enumerate(schema.names)}
+    signals = [name for name in place if name not in NOT_SIGNALS]
+    if texts is None:
+        texts = tuple(name for name in signals if _is_text(schema.types[place[name]]))
+    numbers = tuple(name for name in signals if name not in texts)
+    return _Form(
+        place=place,
+        signals=frozenset(signals),
+        numbers=numbers,
+        matrix=[place[name] for name in numbers],
+        plain=all(schema.types[place[name]] == pa.float64() for name in numbers),
+        texts=tuple((name, place[name]) for name in texts if name in place),
+    )
+
+
+def _formed(table: Any, form: _Form) -> Rows:
+    pieces = table.to_batches()
+    (batch,) = pieces if len(pieces) == 1 else table.combine_chunks().to_batches()
+    numbers, values = form.numbers, _matrix(batch, form)
+    told = (values == values).any(axis=1)
+    if not told.all():
+        numbers, values = tuple(np.array(numbers, dtype=object)[told].tolist()), values[told]
+    words = {name: batch.column(index) for name, index in form.texts}
+
+    def array(name: str, kind: type[Any]) -> Any:
+        if name not in form.place and name not in ALWAYS:
+            return np.zeros(batch.num_rows, kind)
+        return batch.column(form.place[name]).to_numpy(zero_copy_only=False).astype(kind, copy=False)
+
+    return Rows(
+        machine=_coded(batch.column(form.place["machine"])),
+        observed=array("observed_at", np.int64),
+        received=array("received_at", np.int64),
+        quality=array("quality", np.uint8),
+        message=array("message", np.int32),
+        filter=array("filter", np.int16),
+        numbers=numbers,
+        values=values,
+        texts={name: _coded(column) for name, column in words.items() if column.null_count < batch.num_rows},
+    )
 
 
 def _is_text(kind: Any) -> bool:
     return bool(pa.types.is_dictionary(kind) or pa.types.is_string(kind))
 
 
-def _matrix(batch: Any, places: Sequence[int], kinds: Sequence[Any]) -> NDArray[np.float64]:
-    """Some columns of a record batch, NaN for null. (column, row)"""
-    if not places:
+def _matrix(batch: Any, form: _Form) -> NDArray[np.float64]:
+    """All numbers of a record batch, NaN for null. (number, row)"""
+    if not form.matrix:
         return np.empty((0, batch.num_rows))
-    if all(kinds[place] == pa.float64() for place in places):  # all at once
-        tensor = batch.select(list(places)).to_tensor(null_to_nan=True, row_major=False)
-        found: NDArray[np.float64] = tensor.to_numpy().T
+    if form.plain:  # all at once
+        found: NDArray[np.float64] = batch.select(form.matrix).to_tensor(null_to_nan=True, row_major=False).to_numpy().T
         return found
-    return np.stack([as_numbers(batch.column(place)) for place in places])
+    return np.stack([as_numbers(batch.column(place)) for place in form.matrix])
 
 
 def _coded(column: Any) -> Words:
