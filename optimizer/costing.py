@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from optimizer import exact
+from optimizer import exact, exact_delays
 from optimizer.exact import ONE, ZERO, Calendar, Fate
 from optimizer.exact_stock import Units, missing_units, on_hand, orders_of, supplies
 from optimizer.facts import PlanningFacts
@@ -69,6 +69,10 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
     peak = max([Fraction(tariff.peak_so_far_kw), *energy])
     emitted = sum((kwh * factor for kwh, factor in zip(energy, calendar.co2, strict=True)), ZERO)
     waiting, late = _stock_and_shortage(facts, units)
+    if facts.policy.price_delays:
+        backlog = {(p, t): amount for (term, p, t), amount in waiting.items() if term == "backlog"}
+        more = exact_delays.delays(facts, calendar, units, backlog)
+        waiting |= {("delays", p, t): amount for (p, t), amount in more.items()}
     maintained = [m for m in facts.plant.machines if exact.maintenance_start(facts, plan, m.name) is not None]
     terms = (
         ("setups", sum((Fraction(c.setup_cost) for c in taken.values()), ZERO)),
@@ -109,8 +113,9 @@ def _families(facts: PlanningFacts, taken: dict[tuple[str, str, str], Capability
 
 
 def _levels(facts: PlanningFacts, waiting: Units) -> tuple[tuple[str, Fraction], ...]:
-    """Cost of stock below its safety level and beyond its room, where any product has such a level."""
+    """Cost of expected delays, of stock below its safety level and beyond its room, each where it is priced."""
     used = {
+        "delays": facts.policy.price_delays,
         "safety": any(product.safety_cost_per_unit_h > 0 for product in facts.products),
         "overflow": any(p.max_stock is not None and p.overflow_cost_per_unit_h > 0 for p in facts.products),
     }

@@ -145,7 +145,7 @@ def fate(facts: PlanningFacts, calendar: Calendar, machine: Machine, *, start: i
             repaired = (ONE - survival[t]) * opened[begin + t] * rate
             failures[begin + t] = survival[t] - survival[t + 1] + repaired
         segment = failures[begin : begin + max(len(survival) - 1, 0)]
-        loss[begin : begin + len(segment)] = _lost(segment, Fraction(machine_class.repair_h))
+        loss[begin : begin + len(segment)] = _lost(segment, Fraction(machine_class.repair_h), facts)
     survives = worn[-1] * (renewed[-1] if renewed else ONE)
     return Fate(
         window=(first, last),
@@ -187,15 +187,17 @@ def family_setup(facts: PlanningFacts, capability: Capability) -> str:
     return mine if strange and costs else ""
 
 
-def _lost(failures: list[Fraction], repair_h: Fraction) -> list[Fraction]:
-    """Expected failures of the last `repair_h` hours, at most 1, hour by hour."""
+def _lost(failures: list[Fraction], repair_h: Fraction, facts: PlanningFacts) -> list[Fraction]:
+    """Expected failures of the last `repair_h` hours, at most 1, hour by hour; of the worst courses as weighed."""
     whole, rest = int(repair_h), repair_h - int(repair_h)
+    weight, tail = Fraction(facts.policy.risk_aversion), Fraction(facts.policy.tail_share)
     lost, window = [], ZERO
     for t, count in enumerate(failures):
         window += count
         if t >= whole:
             window -= failures[t - whole]
-        lost.append(min(window + (rest * failures[t - whole] if t >= whole else ZERO), ONE))
+        mean = min(window + (rest * failures[t - whole] if t >= whole else ZERO), ONE)
+        lost.append((ONE - weight) * mean + weight * min(mean / tail, ONE) if weight else mean)
     return lost
 
 

@@ -7,6 +7,7 @@ named term. Expressions are built from dictionaries: Python's `sum` over PuLP te
 
 import pulp
 
+from optimizer.delays import failures_delay_orders
 from optimizer.implied import lots_cover_what_is_due, setup_leaves_the_rest_of_its_shift
 from optimizer.problem import PlanningProblem
 from optimizer.program import Model, Terms, unruled
@@ -52,6 +53,7 @@ def formulate(
     setup_leaves_the_rest_of_its_shift(model, problem)
     lots_cover_what_is_due(model, problem)
     charge_everything(model, problem)
+    failures_delay_orders(model, problem)
     total: Terms = {}
     for terms in model.terms.values():
         for variable, cost in terms.items():

@@ -45,6 +45,9 @@ def _hours_worth_making(problem: PlanningProblem, m: int, s: int) -> float:
     level = next(product for product in problem.facts.products if product.name == making.product)
     kept = level.safety_stock if level.safety_cost_per_unit_h > 0 else 0.0
     due += max(kept, level.hard_min_stock or 0.0)
+    if problem.facts.policy.price_delays:  # what is missing while a line is behind is worth having, no more
+        most = max(other.good_per_h for other in problem.makings if other.product == making.product)
+        due += most * max((each.repair_h for each in problem.facts.plant.classes), default=0.0)
     is_whole = making.good_per_h == making.rate_per_h and (due / making.step).is_integer()
     return due / making.good_per_h + (0.0 if is_whole else making.step / making.rate_per_h)
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from optimizer.facts import PlanningFacts, maintenance_in_progress
 from optimizer.slots import HOUR
 from plant.assets import Machine, MachineClass
+from plant.production import PlanningPolicy
 
 Curve = tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -58,13 +59,13 @@ def machine_options(facts: PlanningFacts, machine: Machine, open_share: NDArray[
         before = _expected_failures(worn, open_share, machine_class.mtbf_h)
         if last == 0:
             failures[option], probability[option] = before, 1.0 - worn[-1]
-            loss[option] = _lost_share(before, machine_class.repair_h)
+            loss[option] = _lost_share(before, machine_class.repair_h, facts.policy)
             continue
         fresh = _fresh_survival(facts, machine_class, age[last:] - age[last])
         after = _expected_failures(fresh, open_share[last:], machine_class.mtbf_h)
         failures[option, :first], failures[option, last:] = before[:first], after
-        loss[option, :first] = _lost_share(before[:first], machine_class.repair_h)
-        loss[option, last:] = _lost_share(after, machine_class.repair_h)
+        loss[option, :first] = _lost_share(before[:first], machine_class.repair_h, facts.policy)
+        loss[option, last:] = _lost_share(after, machine_class.repair_h, facts.policy)
         probability[option] = 1.0 - worn[first] * fresh[-1]
     price = [0.0 if start is None else machine_class.maintenance_cost for start in starts]
     return MachineOptions(
@@ -78,6 +79,18 @@ def machine_options(facts: PlanningFacts, machine: Machine, open_share: NDArray[
         loss=loss,
         forced=forced,
     )
+
+
+def expected_course(
+    facts: PlanningFacts, machine: Machine, open_share: NDArray[np.float64], *, last: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Expected failures and lost share of each hour of a machine that is away until hour `last`; 0: never. (hour,)"""
+    machine_class = facts.class_of(machine)
+    worn, fresh = survival_curves(facts, machine, open_share, renewed_at=last)
+    failures, lost = np.zeros(len(open_share)), np.zeros(len(open_share))
+    failures[last:] = _expected_failures(fresh if last else worn, open_share[last:], machine_class.mtbf_h)
+    lost[last:] = _lost_share(failures[last:], machine_class.repair_h, facts.policy)
+    return failures, lost
 
 
 def survival_curves(
@@ -161,13 +174,20 @@ def _expected_failures(
     return (survival[:-1] - survival[1:]) + (1.0 - survival[:-1]) * open_share / mtbf_h
 
 
-def _lost_share(failures: NDArray[np.float64], repair_h: float) -> NDArray[np.float64]:
-    """Share of each hour lost to repair: the expected failures of the last `repair_h` hours, at most 1. (hour,)"""
+def _lost_share(failures: NDArray[np.float64], repair_h: float, policy: PlanningPolicy) -> NDArray[np.float64]:
+    """Share of each hour lost to repair: the expected failures of the last `repair_h` hours, at most 1. (hour,)
+
+    With risk aversion, a mean of it and of what the worst courses of that hour lose: a machine that is down with
+    chance p is down in min(p / tail, 1) of the worst part of all courses. Source: Rockafellar and Uryasev, Optimization
+    of conditional value-at-risk, Journal of Risk 2, 2000; the hours of a line added up, it is never less than theirs.
+    """
     whole = int(repair_h)
     total = np.concatenate([[0.0], np.cumsum(failures)])
     hours = np.arange(len(failures))
     lost = total[hours + 1] - total[np.maximum(hours + 1 - whole, 0)]
     earlier = hours - whole
     lost += np.where(earlier >= 0, failures[np.maximum(earlier, 0)], 0.0) * (repair_h - whole)
-    share: NDArray[np.float64] = np.clip(lost, 0.0, 1.0)
+    mean = np.clip(lost, 0.0, 1.0)
+    worst = np.minimum(mean / policy.tail_share, 1.0)
+    share: NDArray[np.float64] = mean + policy.risk_aversion * (worst - mean)
     return share

@@ -106,6 +106,10 @@ def _policy_faults(facts: PlanningFacts) -> Iterator[Fault]:
         yield fault("planning.horizon_h", policy.horizon_h, f"it must be at most {MAX_HORIZON_H}.")
     yield from numbers("planning", policy, ("crews", "frozen_h", "final_backlog_factor", "gap"))
     yield from numbers("planning", policy, ("time_limit_s",), above=True)
+    if not 0 <= policy.risk_aversion <= 1:
+        yield fault("planning.risk_aversion", policy.risk_aversion, "it must be between 0 and 1.")
+    if not 0 < policy.tail_share <= 1:
+        yield fault("planning.tail_share", policy.tail_share, "it must be above 0 and at most 1.")
     limit = policy.max_failure_probability
     if limit is not None and not 0 <= limit <= 1:
         yield fault("planning.max_failure_probability", limit, "it must be between 0 and 1.")

@@ -184,3 +184,9 @@ class PlanningPolicy:
     """First hours in which an accepted plan is kept [h]."""
     final_backlog_factor: float = 24.0
     """Backlog at the end of the horizon costs this many hours of backlog."""
+    price_delays: bool = False
+    """Whether the objective holds what failures are expected to add to the backlog."""
+    risk_aversion: float = 0.0
+    """Weight of the worst courses in the hours that failures take; 0: the mean alone [0..1]."""
+    tail_share: float = 0.1
+    """Which part of all courses counts as the worst (0..1]."""

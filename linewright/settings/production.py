@@ -318,6 +318,16 @@ class PlanningPart(Part):
     final_backlog_factor: float = Field(
         default=24.0, ge=0, description="Backlog at the end of the horizon costs this many hours of backlog."
     )
+    price_delays: bool = Field(
+        default=False,
+        description="Price what failures are expected to add to the backlog; plans are truer and take longer to prove.",
+    )
+    risk_aversion: float = Field(
+        default=0.0, ge=0, le=1, description="Weight of the worst courses in the hours that failures take [0..1]."
+    )
+    tail_share: float = Field(
+        default=0.1, gt=0, le=1, description="Which part of all courses counts as the worst (0..1]."
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

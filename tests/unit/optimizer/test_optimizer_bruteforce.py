@@ -12,7 +12,7 @@ import pytest
 from optimizer_plants import START, every_rule_facts, tariff, tiny_facts
 from scipy.optimize import linprog
 
-from optimizer import exact
+from optimizer import exact, exact_delays
 from optimizer.facts import needs_setup
 from optimizer.problem import PlanningFacts, build_problem
 from optimizer.solve import solve
@@ -180,9 +180,67 @@ def _least_running_cost(facts, calendar, hours, taken) -> float:
     cost[peak] = facts.tariff.demand_charge_per_kw
     lower[peak] = facts.tariff.peak_so_far_kw
     constant -= facts.tariff.demand_charge_per_kw * facts.tariff.peak_so_far_kw
+    if facts.policy.price_delays:
+        cost, lower, upper, rows, equal = _with_delays(facts, calendar, (cost, lower, upper, rows, limits, equal))
     bounds = list(zip(lower, upper, strict=True))
     result = linprog(cost, np.array(rows), limits, np.array(equal), right, bounds, method="highs")
     return float(result.fun) + constant if result.status == 0 else float("inf")
+
+
+def _with_delays(facts, calendar, program):
+    """The LP with a course per line, product and hour in which the line is behind; the exact account says how often."""
+    cost, lower, upper, rows, limits, equal = program
+    n, caps, products = facts.policy.horizon_h, facts.capabilities, [p.name for p in facts.products]
+    spare = 1 - exact_delays._load(facts, calendar)
+    behind = {line.name: exact_delays._line(facts, calendar, line, spare) for line in facts.plant.lines}
+    more_cost, more_upper, more_rows = [], [], []
+    for j, product in enumerate(facts.products):
+        mine = [(max(-(-(o.due_at - facts.start) // timedelta(hours=1)) - 1, 0), o) for o in facts.orders]
+        mine = [(due, o) for due, o in mine if o.product == product.name]
+        for t in range(n):
+            makes = [(k, c) for k, c in enumerate(caps) if c.product == product.name]
+            total = max(sum(float(behind[c.line][1][t]) for _, c in makes), 1.0)
+            price = product.backlog_cost_per_unit_h * (facts.policy.final_backlog_factor if t == n - 1 else 1.0)
+            for k, c in makes:
+                hours, weight = float(behind[c.line][0]), float(behind[c.line][1][t]) / total
+                row = np.zeros(len(cost))  # stock and what is missing, less what was made lately, is not negative
+                row[len(caps) * n + j * n + t] = -1.0
+                for priority in {o.priority for _, o in mine}:
+                    place = sorted({(o.product, backlog_price(facts, o)) for o in facts.orders}).index(
+                        (product.name, product.backlog_cost_per_unit_h * priority)
+                    )
+                    column = (len(caps) + len(products) + place) * n + t
+                    row[column] = 1.0
+                    cost[column] -= weight * price * priority
+                for back in range(int(hours) + 1):
+                    if t >= back:
+                        good = c.rate_per_h * (1 - c.scrap_ratio)
+                        row[k * n + t - back] = good * min(hours - back, 1.0)
+                columns = [(weight * price * o.priority, o.quantity) for due, o in mine if due <= t]
+                more_rows.append((row, len(more_cost), len(columns)))
+                more_cost += [each for each, _ in columns]
+                more_upper += [quantity for _, quantity in columns]
+    size, extra = len(cost), len(more_cost)
+    rows[:] = [np.append(row, np.zeros(extra)) for row in rows]
+    for row, first, count in more_rows:
+        full = np.append(row, np.zeros(extra))
+        full[size + first : size + first + count] = -1.0
+        rows.append(full)
+        limits.append(0.0)
+    equal = [np.append(row, np.zeros(extra)) for row in equal]
+    return (
+        np.append(cost, more_cost),
+        np.append(lower, np.zeros(extra)),
+        np.append(upper, more_upper),
+        rows,
+        equal,
+    )
+
+
+def backlog_price(facts, order) -> float:
+    """Of an order [currency/(unit h)]."""
+    product = next(p for p in facts.products if p.name == order.product)
+    return product.backlog_cost_per_unit_h * order.priority
 
 
 def _cases() -> list[tuple[str, PlanningFacts]]:
@@ -192,6 +250,9 @@ def _cases() -> list[tuple[str, PlanningFacts]]:
     return [
         ("plain", tiny_facts(0)),
         ("two machines wearing", wearing),
+        ("delays priced", tiny_facts(4, machines=2, price_delays=True)),
+        ("delays of two lines", tiny_facts(2, lines=2, machines=1, horizon_h=5, price_delays=True)),
+        ("an eye on the worst", tiny_facts(4, machines=2, price_delays=True, risk_aversion=0.5, tail_share=0.25)),
         ("another", tiny_facts(7)),
         ("two lines, one crew", tiny_facts(2, lines=2, machines=1, horizon_h=5)),
         ("chance limit", tiny_facts(5, max_failure_probability=0.6)),

@@ -12,6 +12,7 @@ CHECK = {
     "optimizer.certify_stock",
     "optimizer.costing",
     "optimizer.exact",
+    "optimizer.exact_delays",
     "optimizer.exact_stock",
 }
 FORM = {"optimizer.facts": {"PlanningFacts", "GRAINS_PER_UNIT", "inputs_hash"}}

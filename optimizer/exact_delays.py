@@ -1,0 +1,122 @@
+"""What failures are expected to add to the backlog, in exact arithmetic and from the facts and the plan alone.
+
+Shares no code with the formulation's rule. Numbers that come from survival curves are rounded to twelve decimals, so
+that they stay small; the same facts give the same bits.
+"""
+
+from fractions import Fraction
+from itertools import accumulate
+from math import ceil, floor
+
+from optimizer.exact import ONE, ZERO, Calendar, Fate, fate, under_way
+from optimizer.exact_stock import Units, good_units, on_hand, orders_of
+from optimizer.facts import PlanningFacts
+from plant.assets import Line, Machine
+from plant.production import Capability, Product
+
+_DECIMALS = 10**12
+_Behind = tuple[Fraction, list[Fraction]]
+"""Hours behind, and in which part of all courses hour by hour."""
+
+
+def delays(
+    facts: PlanningFacts, calendar: Calendar, units: Units, backlog: dict[tuple[str, int], Fraction]
+) -> dict[tuple[str, int], Fraction]:
+    """Cost that failures are expected to add to the backlog, by product and hour [currency].
+
+    Args:
+        facts: Of the plan.
+        calendar: Its hours.
+        units: Gross production by line, product and hour [unit].
+        backlog: Cost of the plan's own backlog by product and hour [currency].
+    """
+    spare = ONE - _load(facts, calendar)
+    lines = {line.name: _line(facts, calendar, line, spare) for line in facts.plant.lines}
+    gained = good_units(facts, units)
+    found: dict[tuple[str, int], Fraction] = {}
+    for product in facts.products:
+        if product.backlog_cost_per_unit_h is None:
+            continue
+        makes = [c for c in facts.capabilities if c.product == product.name]
+        supply = list(accumulate(gained[product.name], initial=on_hand(facts, product.name)))[1:]
+        for t in range(facts.policy.horizon_h):
+            shares = {c.line: lines[c.line][1][t] for c in makes}
+            scale = max(sum(shares.values(), ZERO), ONE)
+            more = ZERO
+            for c in makes:
+                if shares[c.line] > 0:
+                    lost = _made_lately(units, c, t, lines[c.line][0])
+                    cost = _backlog_at(facts, product, supply[t] - lost, t)
+                    more += shares[c.line] / scale * (cost - backlog.get((product.name, t), ZERO))
+            if more:
+                found[product.name, t] = more
+    return found
+
+
+def _line(facts: PlanningFacts, calendar: Calendar, line: Line, spare: Fraction) -> _Behind:
+    horizon = facts.policy.horizon_h
+    fates = [(facts.class_of(machine).repair_h, _counted_fate(facts, calendar, machine)) for machine in line.machines]
+    total = sum((sum(each.failures, ZERO) for _, each in fates), ZERO)
+    repairs = sum((Fraction(repair_h) * sum(each.failures, ZERO) for repair_h, each in fates), ZERO)
+    if total <= 0 or repairs <= 0:
+        return ZERO, [ZERO] * horizon
+    hours = _rounded(repairs / total)
+    lost = sum((sum(each.loss, ZERO) for _, each in fates), ZERO) / horizon
+    spare = _rounded(max(spare, lost))
+    failures = [_rounded(sum((each.failures[t] for _, each in fates), ZERO)) for t in range(horizon)]
+    after = [min(max(min(Fraction(j), hours - spare * (j - hours)), ZERO), hours) for j in range(1, horizon + 1)]
+    share = []
+    for t in range(horizon):
+        behind = sum((failures[h] * after[t - h] for h in range(t + 1) if after[t - h]), ZERO)
+        share.append(min(_rounded(behind / hours), ONE))
+    return hours, share
+
+
+def _counted_fate(facts: PlanningFacts, calendar: Calendar, machine: Machine) -> Fate:
+    """As it stands; maintained at the start where its failures would cost more than that."""
+    without = fate(facts, calendar, machine, start=None)
+    machine_class = facts.class_of(machine)
+    if machine.name in under_way(facts) or ceil(machine_class.maintenance_h) > facts.policy.horizon_h:
+        return without
+    is_worth_it = without.failure_cost > Fraction(machine_class.maintenance_cost)
+    return fate(facts, calendar, machine, start=0) if is_worth_it else without
+
+
+def _load(facts: PlanningFacts, calendar: Calendar) -> Fraction:
+    """Hours that all orders take on a mean line, as a part of the open ones."""
+    needed = ZERO
+    for product in facts.products:
+        due = sum((Fraction(order.quantity) for _, order in orders_of(facts, product.name)), ZERO)
+        rates = [
+            Fraction(c.rate_per_h) * (ONE - Fraction(c.scrap_ratio))
+            for c in facts.capabilities
+            if c.product == product.name
+        ]
+        per_unit = sum((ONE / rate for rate in rates), ZERO) / max(len(rates), 1)
+        needed += max(due - on_hand(facts, product.name), ZERO) * per_unit
+    opened = sum((sum(shares, ZERO) for shares in calendar.open_share.values()), ZERO)
+    return min(needed / opened, ONE) if opened else ONE
+
+
+def _made_lately(units: Units, capability: Capability, t: int, hours: Fraction) -> Fraction:
+    """Good units that a line made of a product in its last hours; of the earliest of them a part."""
+    whole = floor(hours)
+    gross = sum((units.get((capability.line, capability.product, t - back), ZERO) for back in range(whole)), ZERO)
+    gross += (hours - whole) * units.get((capability.line, capability.product, t - whole), ZERO)
+    return gross * (ONE - Fraction(capability.scrap_ratio))
+
+
+def _backlog_at(facts: PlanningFacts, product: Product, supply: Fraction, t: int) -> Fraction:
+    """What orders due by an hour cost in it with so much for them, the most urgent served first [currency]."""
+    left, cost = supply, ZERO
+    for due, order in orders_of(facts, product.name):
+        if due <= t:
+            served = min(max(left, ZERO), Fraction(order.quantity))
+            left -= served
+            cost += (Fraction(order.quantity) - served) * Fraction(order.priority)
+    factor = Fraction(facts.policy.final_backlog_factor) if t == facts.policy.horizon_h - 1 else ONE
+    return cost * Fraction(product.backlog_cost_per_unit_h or 0) * factor
+
+
+def _rounded(value: Fraction) -> Fraction:
+    return Fraction(round(value * _DECIMALS), _DECIMALS)
