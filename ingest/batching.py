@@ -1,5 +1,6 @@
 """Gathering decoded messages into columns that are committed together."""
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -54,7 +55,7 @@ class Batcher:
         self._blocks: dict[str, list[_Block]] = {}
         self._machines = pa.array(list(plant.machine_index), pa.string())
         self._numbers = {name: number for number, name in enumerate(plant.machine_index)}
-        self._message_filter: list[int] = []
+        self._message_filter = array("h")
         self._rejections: list[Rejection] = []
         self._copies: list[tuple[int, int]] = []
         self.payload_bytes = 0
@@ -103,12 +104,9 @@ class Batcher:
         columns.rows.append(values)
         return observed_at_us
 
-    def open_messages(self, topic_filters: Sequence[int], *, payload_bytes: int) -> int:
-        """Give several messages their places, one after the other; the index of the first."""
-        first = len(self._message_filter)
-        self._message_filter.extend(topic_filters)
-        self.payload_bytes += payload_bytes
-        return first
+    def open_messages(self, topic_filters: NDArray[np.int32]) -> None:
+        """Give several messages their places, one after the other."""
+        self._message_filter.frombytes(topic_filters.astype(np.int16).tobytes())
 
     @property
     def signals(self) -> dict[str, tuple[str, ...]]:
@@ -196,7 +194,7 @@ class Batcher:
             rejections=tuple(self._rejections),
             copies=tuple(self._copies),
         )
-        self._columns, self._blocks, self._message_filter, self.payload_bytes = {}, {}, [], 0
+        self._columns, self._blocks, self._message_filter, self.payload_bytes = {}, {}, array("h"), 0
         self._rejections, self._copies = [], []
         return batch
 

@@ -57,6 +57,7 @@ class _Held(NamedTuple):
 
     batch: Batch
     tokens: tuple[Token, ...]
+    payload_bytes: int
     opened_at: float
     """When its first message may have come; monotonic [s]."""
 
@@ -279,9 +280,9 @@ class Ingestor:
         """Keep, then acknowledge. An absent store leaves the batch held, to be offered again."""
         try:
             if self._held is None:
-                self._held = _Held(
-                    self._counters.mark(self._intake.take()), self._link.take_tokens(), self._pace.opened_at
-                )
+                size = self._intake.payload_bytes
+                batch = self._counters.mark(self._intake.take())
+                self._held = _Held(batch, self._link.take_tokens(), size, self._pace.opened_at)
             began_at = time.monotonic()
             self._sink(self._held.batch)
         except Unavailable as error:
@@ -291,7 +292,7 @@ class Ingestor:
         now = time.monotonic()
         messages = self._held.batch.messages
         self._figures.kept(messages=messages, waited_s=now - self._held.opened_at, commit_s=now - began_at)
-        self._pace.kept(now, messages=messages)
+        self._pace.kept(now, messages=messages, payload_bytes=self._held.payload_bytes)
         self._held = None
         self._committed_at_us = self._clock.now_us()
         if self._sink_away_since is not None:

@@ -5,6 +5,7 @@ goes the general way, one by one, in the order of arrival.
 """
 
 import logging
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -12,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.batching import Batcher
-from ingest.decode.fast import FastPlan, decode_columns, plan_fast, plan_tags, spread
-from ingest.decode.json import JsonPlan
+from ingest.decode.fast import decode_columns, spread
 from ingest.decode.uns import TagPlan
 from ingest.placing import FOR_A_HANDLER, place
 from ingest.retained import Known, Memory
 from ingest.rework import SideHandler
-from ingest.topics import Route, Router, Unroutable
+from ingest.topics import Router
+from ingest.ways import Queue, Ways
 from plant.signals import Batch, RejectionReason
 
 log = logging.getLogger(__name__)
@@ -27,37 +28,7 @@ FEW: Final = 8
 """So few messages of a mapping cost less one by one."""
 TOGETHER: Final = 1_000
 """So many are decoded at once: their objects fit in the processor's cache."""
-_KNOWN_LIMIT: Final = 100_000
 _UNKNOWN_FIELDS_LIMIT: Final = 1_000
-_STRANGE_TOPIC: Final = "(a topic that is not UTF-8)"
-
-
-class _Way(NamedTuple):
-    """What a topic means, ready for many messages."""
-
-    topic: str
-    route: Route | Unroutable
-    filter: int
-    machine: str
-    """Empty where it leads to none."""
-    number: int
-    """Of its machine; -1 where it leads to none."""
-    queue: "_Queue"
-    """Where its messages wait to be decoded."""
-
-
-_Alike = int | tuple[int, int, tuple[str, ...], tuple[str, ...]]
-"""Tells plans whose messages are decoded together."""
-
-
-class _Queue(NamedTuple):
-    """Messages that are decoded in the same way."""
-
-    plan: JsonPlan | TagPlan | None
-    """Kept so that its identity stays its own; of several tags with one signal the first's."""
-    fast: FastPlan | None
-    """None: they are read one by one."""
-    messages: list[int]
 
 
 class _Aside(NamedTuple):
@@ -97,12 +68,10 @@ class Intake:
         self._max_payload_bytes = max_payload_bytes
         self._known_values = known
         self._retained: set[int] = set()
-        self._known: dict[bytes, _Way] = {}
-        self._single = _Queue(None, None, [])
-        self._queues: dict[_Alike, _Queue] = {}
-        self._ways: list[_Way] = []
+        self._ways = Ways(router, machine_number=batcher.number_of)
+        self._numbers = array("i")
         self._payloads: list[bytes] = []
-        self._received_at_us: list[int] = []
+        self._read_at_us, self._read_counts = array("q"), array("q")
         self._placed = 0
         self._asides: list[_Aside] = []
         self._unknown_fields: dict[tuple[str, str], int] = {}
@@ -117,9 +86,8 @@ class Intake:
     @property
     def in_flight(self) -> list[int]:
         """Messages held, by filter."""
-        counts = [0] * len(self.received)
-        for way in self._ways:
-            counts[way.filter] += 1
+        filters = self._ways.facts().filters[np.array(self._numbers)]
+        counts: list[int] = np.bincount(filters, minlength=len(self.received)).tolist()
         return counts
 
     @property
@@ -129,15 +97,14 @@ class Intake:
 
     def read(self, topics: Sequence[bytes], payloads: Sequence[bytes], *, at_us: int, retained: bool = False) -> None:
         """Count and keep messages that were read from the wire at an instant [µs UTC, plant clock]."""
+        start = len(self._payloads)
         if retained:
-            self._retained.update(range(len(self._ways), len(self._ways) + len(topics)))
-        known, received = self._known, self.received
-        ways = [known.get(topic) or self._way(topic) for topic in topics]
-        for way in ways:
-            received[way.filter] += 1
-        self._ways += ways
+            self._retained.update(range(start, start + len(topics)))
+        self._numbers.extend(map(self._ways.number, topics))
+        self._count(self._numbers[start:])
         self._payloads += payloads
-        self._received_at_us += [at_us] * len(ways)
+        self._read_at_us.append(at_us)
+        self._read_counts.append(len(topics))
         self.payload_bytes += sum(map(len, payloads))
 
     def take(self) -> Batch:
@@ -149,55 +116,78 @@ class Intake:
         self._decode()
         self._settle_asides()
         batch = self._batcher.take(self.received)
-        self._ways, self._payloads, self._received_at_us = [], [], []
+        self._numbers, self._read_at_us, self._read_counts = array("i"), array("q"), array("q")
+        self._payloads = []
+        self._ways.forget_strangers()
         self._retained.clear()
         self._placed = self.payload_bytes = 0
         return batch
 
-    def _decode(self) -> None:
-        new = range(self._placed, len(self._payloads))
-        if not new:
+    def _count(self, numbers: "array[int]") -> None:
+        """Count messages as received, by the filter of their way."""
+        if len(numbers) <= FEW:
+            for number in numbers:
+                self.received[self._ways[number].route.filter] += 1
             return
-        opened = [way.filter for way in self._ways[self._placed :]]
-        self._batcher.open_messages(opened, payload_bytes=0)
-        for index, way in enumerate(self._ways[self._placed :], self._placed):
-            way.queue.messages.append(index)
-        received_at_us = np.array(self._received_at_us, dtype=np.int64)
-        single = self._single.messages[:]
-        self._single.messages.clear()
-        for queue in self._queues.values():
-            indices = queue.messages[:]
-            queue.messages.clear()
-            for start in range(0, len(indices), TOGETHER):
-                single += self._decode_together(
-                    indices[start : start + TOGETHER], queue=queue, received_at_us=received_at_us
-                )
+        counts = np.bincount(self._ways.facts().filters[np.array(numbers)])
+        for each in np.flatnonzero(counts).tolist():
+            self.received[each] += int(counts[each])
+
+    def _decode(self) -> None:
+        if self._placed == len(self._payloads):
+            return
+        numbers, facts = np.array(self._numbers), self._ways.facts()
+        received_at_us = np.repeat(np.array(self._read_at_us), np.array(self._read_counts))
+        self._batcher.open_messages(facts.filters[numbers[self._placed :]])
+        queues = facts.queues[numbers]
+        queues[: self._placed] = -1  # they are in the batch
+        single: list[int] = []
+        for number, queue in enumerate(self._ways.queues):
+            indices = np.flatnonzero(queues == number)
+            together = queue.fast is not None and len(indices) > FEW
+            for start in range(0, len(indices) if together else 0, TOGETHER):
+                some = indices[start : start + TOGETHER]
+                machines = facts.machines[numbers[some]]
+                single += self._decode_together(some, machines, queue=queue, received_at_us=received_at_us[some])
+            if not together:
+                single += indices.tolist()
         memory = Memory(self._known_values, signals=self._batcher.signals) if self._retained else None
         for index in sorted(single):
-            self._place(index, memory)
+            self._place(index, int(received_at_us[index]), memory)
         self._placed = len(self._payloads)
 
-    def _decode_together(self, indices: list[int], *, queue: _Queue, received_at_us: NDArray[np.int64]) -> list[int]:
+    def _decode_together(
+        self,
+        indices: NDArray[np.intp],
+        machines: NDArray[np.int32],
+        *,
+        queue: Queue,
+        received_at_us: NDArray[np.int64],
+    ) -> list[int]:
         """Place messages of one mapping in columns; those that must go one by one are returned."""
-        plan, fast = queue.plan, queue.fast
-        payloads = [self._payloads[index] for index in indices]
-        if fast is None or len(indices) <= FEW or max(map(len, payloads)) > self._max_payload_bytes:
-            return indices
-        columns = decode_columns(payloads, plan=fast)
-        messages = np.array(indices, dtype=np.int64)[columns.taken]
-        ways = self._ways
+        first, last = int(indices[0]), int(indices[-1])
+        gapless = last - first + 1 == len(indices)
+        payloads = (
+            self._payloads[first : last + 1] if gapless else [self._payloads[index] for index in indices.tolist()]
+        )
+        large = self.payload_bytes > self._max_payload_bytes  # else no message can be
+        if queue.fast is None or (large and max(map(len, payloads)) > self._max_payload_bytes):
+            alone: list[int] = indices.tolist()
+            return alone
+        columns = decode_columns(payloads, plan=queue.fast)
+        plan, taken = queue.plan, columns.taken
         self._batcher.add_columns(
-            messages,
-            machines=np.array([ways[index].number for index in messages.tolist()], dtype=np.int32),
-            machine_class=fast.plan.machine_class,
+            indices[taken],
+            machines=machines[taken],
+            machine_class=queue.fast.plan.machine_class,
             observed_at_us=columns.observed_at,
-            received_at_us=received_at_us[messages],
+            received_at_us=received_at_us[taken],
             values=spread(columns.values, plan=plan) if isinstance(plan, TagPlan) else columns.values,
         )
-        return [indices[row] for row in columns.left]
+        return [int(indices[row]) for row in columns.left]
 
-    def _place(self, index: int, memory: Memory | None) -> None:
-        way, payload, at_us = self._ways[index], self._payloads[index], self._received_at_us[index]
+    def _place(self, index: int, at_us: int, memory: Memory | None) -> None:
+        way, payload = self._ways[self._numbers[index]], self._payloads[index]
         unknown = place(
             self._batcher,
             index,
@@ -210,7 +200,7 @@ class Intake:
             retained=index in self._retained,
         )
         if unknown is FOR_A_HANDLER:
-            handler = self._sides[self._router.filters[way.filter]]
+            handler = self._sides[self._router.filters[way.route.filter]]
             self._asides.append(_Aside(index, way.topic, payload, at_us, handler))
             return
         for field in unknown:
@@ -230,29 +220,6 @@ class Intake:
                     detail=problem,
                 )
             del self._asides[0]
-
-    def _way(self, topic: bytes) -> _Way:
-        try:
-            name = topic.decode("utf-8")
-        except UnicodeDecodeError:
-            name = _STRANGE_TOPIC
-        route = self._router.route(name)
-        plan = route.plan if isinstance(route, Route) else None
-        queue = self._queue(plan) if isinstance(plan, JsonPlan | TagPlan) else self._single
-        machine = route.machine if isinstance(route, Route) else ""
-        way = _Way(name, route, route.filter, machine, self._batcher.number_of(machine), queue)
-        if isinstance(route, Route) and len(self._known) < _KNOWN_LIMIT:
-            self._known[topic] = way
-        return way
-
-    def _queue(self, plan: JsonPlan | TagPlan) -> _Queue:
-        """Where messages of one plan wait; those of all tags that mean one signal of a class, together."""
-        key: _Alike = id(plan)
-        if isinstance(plan, TagPlan):
-            key = (id(plan.found.plan), plan.found.plan.names.get(plan.tag, -1), plan.time_path, plan.value_path)
-        if key not in self._queues:
-            self._queues[key] = _Queue(plan, plan_tags(plan) if isinstance(plan, TagPlan) else plan_fast(plan), [])
-        return self._queues[key]
 
     def _note_unknown(self, topic: str, field: str) -> None:
         key = (topic, field[:100])

@@ -1,6 +1,7 @@
 """The ingestor's connection: one thread, acknowledgements only when told to, a session kept or (Sparkplug) clean."""
 
 import contextlib
+import itertools
 import logging
 import os
 import random
@@ -180,7 +181,8 @@ class Link:
         if readable or ready:
             while (left := room()) > 0:
                 last = self._arrived
-                if self._client.loop_read(left) != MQTTErrorCode.MQTT_ERR_SUCCESS or self._arrived == last:
+                code = self._client.loop_read(left)
+                if code != MQTTErrorCode.MQTT_ERR_SUCCESS or self._arrived == last or self._drained():
                     break
             if self.connected:
                 self._last_contact = time.monotonic()
@@ -189,20 +191,19 @@ class Link:
         self._client.loop_misc()
         return self._arrived - before
 
+    def _drained(self) -> bool:
+        """Whether it is known that no bytes wait: then the socket need not be asked once more."""
+        return isinstance(self._client, BulkClient) and self._client.drained and not self._client.waiting
+
     def acknowledge(self, tokens: Sequence[Token]) -> None:
         """Acknowledge messages in the order they came; those of an earlier connection will be delivered again."""
-        mids = [
-            mid
-            for token in tokens
-            if token.qos < 2 and token.generation == self._generation
-            for mid in token.mids
-            if mid
-        ]
+        lists = [token.mids for token in tokens if token.qos < 2 and token.generation == self._generation]
+        mids = list(itertools.chain.from_iterable(lists))
         if isinstance(self._client, BulkClient):
             if mids and self.connected:
                 self._client.acknowledge(mids)
         elif self.connected:
-            for mid in mids:
+            for mid in filter(None, mids):
                 self._client.ack(mid, 1)
         for token in tokens:
             if token.qos == 2 and token.generation >= self._session_began:

@@ -20,6 +20,9 @@ MEMORY_S: Final = 1.0
 """The rate of arrival is that of about so long [s]."""
 STREAM: Final = 2.0
 """Messages are a stream where so many are expected within the age of a batch."""
+WAITING_BYTES: Final = 262_144
+"""The link is read when about so much payload waits: what waits longer has left the processor's cache, and reading it
+costs three times as much [byte]."""
 LONGEST_S: Final = 0.25
 """Longest pause without a look at the link [s]; bounds how long a stop takes."""
 
@@ -30,6 +33,7 @@ class Pace:
     def __init__(self, settings: IngestSettings) -> None:
         self._settings = settings
         self._rate_per_s = 0.0
+        self._mean_bytes = 0.0
         self._opened_at = 0.0
         self._arrived_at = 0.0
         self._kept_at = -math.inf
@@ -84,8 +88,9 @@ class Pace:
         """Whether the broker may be waiting for acknowledgements: it never handed out more than are held now."""
         return held >= max(STALLED_MESSAGES, self._most_held)
 
-    def kept(self, now: float, *, messages: int) -> None:
+    def kept(self, now: float, *, messages: int, payload_bytes: int) -> None:
         """A batch is durable and acknowledged."""
+        self._mean_bytes = payload_bytes / max(messages, 1)
         since_s = max(now - self._kept_at, 1e-3)
         self._rate_per_s += (messages / since_s - self._rate_per_s) * -math.expm1(-since_s / MEMORY_S)
         self._kept_at = now
@@ -111,5 +116,6 @@ class Pace:
             pause_s = (2 * self._most_held - held) / arrived * before_s
         else:
             pause_s = least
-        pause_s = min(max(pause_s, least), LONGEST_S)
+        waiting_s = WAITING_BYTES / max(1.0, self._rate_per_s * self._mean_bytes)
+        pause_s = max(least, min(pause_s, waiting_s, LONGEST_S))
         return min(pause_s, max(0.0, self.due_at - now)) if held else pause_s

@@ -5,6 +5,8 @@ everything that is not quite right, is handed to paho's own handlers, so that bo
 It uses private methods of paho and therefore serves only the versions it was proved with; others read the plain way.
 """
 
+import contextlib
+import socket
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -18,8 +20,10 @@ from paho.mqtt.exception import MalformedPacket
 
 PROVED_WITH: Final = ("2.2.0",)
 """Versions of paho-mqtt whose private methods behave as this file expects; the tests prove it for the installed one."""
-READ_BYTES: Final = 131_072
-"""Asked of the socket at a time [byte]."""
+READ_BYTES: Final = 65_536
+"""Asked of the socket at a time [byte]: twice as much would be mapped and unmapped by the C library at each read."""
+READS_AT_ONCE: Final = 4
+"""So many reads are walked over in one piece."""
 AT_ONCE_BYTES: Final = 30_000
 """So much of a buffer is worth walking over in one piece [byte]."""
 _PUBACK: Final = 0x4002
@@ -214,6 +218,8 @@ class BulkClient(PatientClient):
         self._enough = 0
         self.waiting = False
         """Whether bytes that were read already may hold whole packets."""
+        self.drained = False
+        """Whether the last read took all that the socket had."""
 
     def reconnect(self) -> MQTTErrorCode:
         """See paho; bytes of the connection before are forgotten."""
@@ -224,9 +230,10 @@ class BulkClient(PatientClient):
         """Read once and deliver what is whole, at most `max_packets` messages; the rest stays `waiting`."""
         if self._sock is None:
             return MQTTErrorCode.MQTT_ERR_NO_CONN
+        self.drained = False
         if not self.waiting:
             try:
-                data = self._sock_recv(READ_BYTES)
+                data = self._receive()
             except BlockingIOError:
                 return MQTTErrorCode.MQTT_ERR_SUCCESS
             except OSError:
@@ -244,10 +251,23 @@ class BulkClient(PatientClient):
         return self._walk(data, limit=max_packets)
 
     def acknowledge(self, mids: Sequence[int]) -> None:
-        """Send the PUBACK of many messages (QoS 1) in one piece, in their order."""
-        packets = np.full((len(mids), 2), _PUBACK, dtype=">u2")
-        packets[:, 1] = mids
-        self._packet_queue(MessageType.PUBACK, packets.tobytes(), mids[-1], 1)
+        """Send the PUBACK of many messages (QoS 1) in one piece, in their order; those with 0 need none."""
+        asked = np.array(mids, dtype=">u2")
+        packets = np.full((np.count_nonzero(asked), 2), _PUBACK, dtype=">u2")
+        packets[:, 1] = asked[asked > 0]
+        if len(packets):
+            self._packet_queue(MessageType.PUBACK, packets.tobytes(), int(packets[-1, 1]), 1)
+
+    def _receive(self) -> bytes:
+        """What the socket has, up to a bound; only of a plain one is it known when that is all."""
+        pieces = [self._sock_recv(READ_BYTES)]
+        if type(self._sock) is not socket.socket:
+            return pieces[0]
+        with contextlib.suppress(OSError):  # what is wrong with the link shows at the next read
+            while len(pieces[-1]) == READ_BYTES and len(pieces) < READS_AT_ONCE:
+                pieces.append(self._sock_recv(READ_BYTES))
+        self.drained = 0 < len(pieces[-1]) < READ_BYTES
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _walk(self, buffer: bytes, *, limit: int) -> MQTTErrorCode:
         at, room = 0, limit

@@ -5,6 +5,7 @@ to take or to explain. So what is stored, refused and said is the same for both,
 message of six fields instead of 5.
 """
 
+import itertools
 import math
 import operator
 import struct
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from ingest.decode.json import JsonPlan
@@ -54,10 +56,10 @@ class FastPlan:
     """Attributes on the way to the device time."""
     fields: tuple[tuple[str, ...], ...]
     """Attributes on the way to each signal."""
-    numbers: Callable[[Any], Any]
-    """Reads all numbers of a message, in the order of the signals."""
+    read: Callable[[Any], Any]
+    """Reads the device time and all numbers of a message, in the order of the signals."""
     row: struct.Struct
-    """All numbers of a message as float64."""
+    """What is read: a whole number and float64."""
     factors: NDArray[np.float64]
     """To canonical units. (number, 1)"""
     offsets: NDArray[np.float64]
@@ -90,6 +92,7 @@ def plan_fast(plan: JsonPlan) -> FastPlan | None:
     except ValueError:  # a name that the compiled form cannot hold
         return None
     numeric = [field for field in plan.fields if not field.text]
+    wanted = [places[plan.time_path], *(places[field.path] for field in numeric)]
     return FastPlan(
         plan=plan,
         one=msgspec.json.Decoder(message),
@@ -97,8 +100,8 @@ def plan_fast(plan: JsonPlan) -> FastPlan | None:
         flat=all(len(path) == 1 for path in leaves),
         time=places[plan.time_path],
         fields=tuple(places[field.path] for field in plan.fields),
-        numbers=_reader([".".join(places[field.path]) for field in numeric]),
-        row=struct.Struct(f"={len(numeric)}d"),
+        read=astuple if wanted == list(places.values()) else _reader([".".join(place) for place in wanted]),
+        row=struct.Struct(f"=q{len(numeric)}d"),
         factors=np.array([[field.factor] for field in numeric], dtype=np.float64).reshape(-1, 1),
         offsets=np.array([[field.offset] for field in numeric], dtype=np.float64).reshape(-1, 1),
     )
@@ -135,8 +138,7 @@ def spread(values: Sequence[Column], *, plan: TagPlan) -> list[Column]:
 def decode_columns(payloads: Sequence[bytes], *, plan: FastPlan) -> Columns:
     """What messages say under a plan, in columns; never raises."""
     messages, rows, left = _objects(payloads, plan)
-    times, sound = _times(_follow(messages, plan.time), plan.plan)
-    numbers = _numbers(messages, plan)  # (number, message)
+    times, sound, numbers = _times_and_numbers(messages, plan)
     reported = np.full(len(messages), len(numbers) > 0, dtype=np.bool_)
     with np.errstate(over="ignore", invalid="ignore"):
         numbers *= plan.factors
@@ -156,7 +158,7 @@ def decode_columns(payloads: Sequence[bytes], *, plan: FastPlan) -> Columns:
         if not reported.all():
             reported = reported | np.array([text is not None for text in raw], dtype=np.bool_)
     sound = sound & reported
-    taken = np.array(rows, dtype=np.intp)
+    taken = np.arange(len(rows)) if isinstance(rows, range) else np.array(rows, dtype=np.intp)
     if sound.all():
         return Columns(taken, times, values, left)
     kept = np.flatnonzero(sound)
@@ -167,17 +169,29 @@ def decode_columns(payloads: Sequence[bytes], *, plan: FastPlan) -> Columns:
     return Columns(taken[kept], times[kept], some, sorted([*left, *taken[~sound].tolist()]))
 
 
-def _numbers(messages: list[Any], plan: FastPlan) -> NDArray[np.float64]:
-    """All numbers as they were written, NaN where none was; a row per signal, in one piece. (number, message)"""
-    pack, read = plan.row.pack, plan.numbers
-    try:
-        packed = b"".join([pack(*read(message)) for message in messages])
-    except (struct.error, AttributeError):  # null, or an object on the way is absent
+def _times_and_numbers(
+    messages: list[Any], plan: FastPlan
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+    """Device times [µs UTC], which of them are there and sound, and all numbers as they were written.
+
+    Of the numbers, a row per signal, in one piece; NaN where none was. (number, message)
+    """
+    packed = None if plan.plan.time_unit is TimeUnit.ISO else _packed(messages, plan)
+    if packed is None:
         places = [place for field, place in zip(plan.plan.fields, plan.fields, strict=True) if not field.text]
         columns = [np.array(_follow(messages, place), dtype=np.float64) for place in places]
-        return np.array(columns, dtype=np.float64).reshape(len(places), len(messages))
-    table: NDArray[np.float64] = np.frombuffer(packed, dtype=np.float64).reshape(len(messages), len(plan.factors))
-    return table.T.copy()
+        numbers = np.array(columns, dtype=np.float64).reshape(len(places), len(messages))
+        return *_times(_follow(messages, plan.time), plan.plan), numbers
+    table = np.frombuffer(packed, dtype=np.int64).reshape(len(messages), 1 + len(plan.factors))
+    return *_instants(table[:, 0], plan.plan.time_unit), table[:, 1:].view(np.float64).T.copy()
+
+
+def _packed(messages: list[Any], plan: FastPlan) -> bytes | None:
+    """Device time and numbers of all messages, a row of bytes each; None where one lacks any or its time is broken."""
+    try:
+        return b"".join(itertools.starmap(plan.row.pack, map(plan.read, messages)))
+    except (struct.error, AttributeError):  # AttributeError: an object on the way is absent
+        return None
 
 
 def _objects(payloads: Sequence[bytes], plan: FastPlan) -> tuple[list[Any], Sequence[int], list[int]]:
@@ -228,17 +242,21 @@ def _times(raw: list[Any], plan: JsonPlan) -> tuple[NDArray[np.int64], NDArray[n
         except OverflowError:
             pass
         else:
-            if plan.time_unit is TimeUnit.NS:
-                at_us = ticks // 1_000
-                return at_us, (at_us >= 0) & (at_us < END_OF_TIME_US)
-            limit = END_OF_TIME_US // _US_OF[plan.time_unit]
-            sound = (ticks >= 0) & (ticks < limit)
-            return np.where(sound, ticks, 0) * _US_OF[plan.time_unit], sound
+            return _instants(ticks, plan.time_unit)
     read = [None if each is None else time_of(each, name="", unit=plan.time_unit) for each in raw]
     return (
         np.array([each if isinstance(each, int) else 0 for each in read], dtype=np.int64),
         np.array([isinstance(each, int) for each in read], dtype=np.bool_),
     )
+
+
+def _instants(ticks: NDArray[np.int64], unit: TimeUnit) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Whole numbers of a unit as instants [µs UTC], and which of them are within the years that are taken."""
+    if unit is TimeUnit.NS:
+        at_us = ticks // 1_000
+        return at_us, (at_us >= 0) & (at_us < END_OF_TIME_US)
+    sound = (ticks >= 0) & (ticks < END_OF_TIME_US // _US_OF[unit])
+    return np.where(sound, ticks, 0) * _US_OF[unit], sound
 
 
 def _follow(messages: list[Any], place: tuple[str, ...]) -> list[Any]:

@@ -112,6 +112,8 @@ def test_a_retained_message_without_device_time_is_stored_once_over_reconnects(
         plc.say("L1-press0/tag/state", '"Held"', qos=0)  # does not wait there: only the retained copy tells
         with ingesting() as ingestor:
             wait_for(lambda: counts() == (9, 5))
+            wait_for(lambda: ingestor.state["in_flight"] == 0)  # acknowledged, and with the next answer also heard
+            plc.say("nobody/listens", "0")
             mosquitto.stop()
             wait_for(lambda: not ingestor.state["connected"])
             mosquitto.start()

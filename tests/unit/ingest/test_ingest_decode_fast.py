@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import msgspec
 from hypothesis import example, given, settings
@@ -32,6 +33,8 @@ PLANS = {
     for name, each in globals().items()
     if name in ("FLAT", "NESTED", "ISO", "NANO")
 }
+GAUGES = replace(PRESS, name="gauges", signals=PRESS.signals[:2])
+PLANS["NUMBERS"] = plan_decoding(MappingSettings(units={"temperature_c": "K"}), machine_class=GAUGES)
 
 numbers = st.one_of(
     st.integers(-5, 5), st.floats(allow_nan=False, allow_infinity=False), st.integers(), st.just(10**400), st.booleans()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.pacing import BUSY_PER_S, LIGHT_PER_S, LONGEST_S, STALLED_MESSAGES, Pace
+from ingest.pacing import BUSY_PER_S, LIGHT_PER_S, LONGEST_S, STALLED_MESSAGES, WAITING_BYTES, Pace
 from ingest.settings import IngestSettings
 
 SETTINGS = IngestSettings()
@@ -16,7 +16,7 @@ def paced(rate_per_s: float, *, settings: IngestSettings = SETTINGS, seconds: fl
     """After so long a time of one batch every 0.2 s at a rate."""
     pace = Pace(settings)
     for turn in range(round(seconds / 0.2)):
-        pace.kept(turn * 0.2, messages=round(rate_per_s * 0.2))
+        pace.kept(turn * 0.2, messages=round(rate_per_s * 0.2), payload_bytes=0)
     return pace
 
 
@@ -35,7 +35,7 @@ def stream(pace: Pace, rate_per_s: float, *, seconds: float) -> tuple[list[float
         quiet_due = not arrived and (now >= pace.settled_at or pace.stalled(len(held)))
         if held and (now >= pace.due_at or quiet_due):
             waited += [now - (number + 1) / rate_per_s for number in held]
-            pace.kept(now, messages=len(held))
+            pace.kept(now, messages=len(held), payload_bytes=150 * len(held))
             held = []
         now += pace.pause_s(now, held=len(held), arrived=arrived) if arrived else 0.001
     return waited, looks
@@ -98,6 +98,14 @@ def test_age_counts_from_when_the_link_was_left_alone():
     assert pace.due_at <= 50.0 + pause_s
 
 
+def test_a_link_is_read_before_more_waits_than_the_processor_keeps_at_hand():
+    pace = Pace(SETTINGS)
+    for turn in range(50):
+        pace.kept(turn * 0.1, messages=5_000, payload_bytes=5_000 * 200)
+    pause_s = pace.pause_s(5.0, held=0, arrived=5_000)
+    assert pause_s * 50_000 * 200 == pytest.approx(WAITING_BYTES, rel=0.05)
+
+
 def test_a_batch_as_large_as_any_before_is_looked_after_soon_since_the_broker_may_wait():
     pace = paced(5_000)
     for turn in range(3):
@@ -106,7 +114,7 @@ def test_a_batch_as_large_as_any_before_is_looked_after_soon_since_the_broker_ma
         assert pace.stalled(200)
         assert pace.pause_s(20.0 + turn, held=200, arrived=200) == SETTINGS.read_interval_s
         pace.looked(held=200, arrived=0)
-        pace.kept(20.01 + turn, messages=200)
+        pace.kept(20.01 + turn, messages=200, payload_bytes=0)
     pace.looked(held=150, arrived=150)
     assert not pace.stalled(150)
     pace.cut()
