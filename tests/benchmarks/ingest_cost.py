@@ -4,8 +4,9 @@ Usage: python tests/benchmarks/ingest_cost.py [REPEATS] [MESSAGES]
        python tests/benchmarks/ingest_cost.py --memory [MINUTES] [MESSAGES_PER_S]
 
 Each subject reads the same load from a real Mosquitto with deploy/mosquitto.conf; the ingestors decode, commit to the
-embedded store with ledger and quarantine, and acknowledge. CPU is user + system time of the subscriber's process, from
-when some messages have warmed it up until all is durable and acknowledged. Subjects alternate; figures are medians.
+embedded store with ledger and quarantine, and acknowledge, in a process that leaves pandas out as the ingest role does.
+CPU is user + system time of the subscriber's process, from when some messages have warmed it up until all is durable
+and acknowledged. Subjects alternate; figures are medians.
 With --memory one ingestor runs for so long and its resident memory is printed each minute.
 """
 
@@ -40,6 +41,7 @@ from ingest.settings import IngestSettings
 from ingest.topics import ledger_filters
 from plant.clock import PlantClock
 from plant.signals import Batch, Receipt
+from store.embedded.memory import leave_pandas_out
 from store.embedded.writer import open_writer
 
 LIMIT_S: Final = 120.0
@@ -54,6 +56,7 @@ def ingest(
     port: int, folder: Path, *, count: int, fields: int, options: dict[str, Any], limit_s: float = 0.0
 ) -> dict[str, Any]:
     """Be the ingestor of one run, in a process of its own: says `connected`, then `warm`, then what it cost."""
+    leave_pandas_out()
     plant, clock, stop = plant_of(fields), PlantClock(), threading.Event()
     options = {"mappings": (MAPPING,), **options}
     broker = BrokerSettings(port=port, **options.pop("broker", {}))
