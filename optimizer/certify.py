@@ -7,7 +7,7 @@ within the stated tolerance, as hours and energies come from floats. Nothing tha
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from math import ceil
+from math import ceil, prod
 
 from optimizer.certify_stock import UNIT_TOLERANCE, stock_findings
 from optimizer.costing import Account, account
@@ -61,6 +61,13 @@ def _checks_of_later_rules(facts: PlanningFacts, plan: Plan, worked_out: Account
     if facts.fixed_maintenance:
         sentence = "Machines are maintained as a person fixed it."
         yield _check("fixed_maintenance", sentence, _fixed_maintenance(facts, plan), ZERO)
+    policy = facts.policy
+    if policy.max_line_failure_probability is not None:
+        yield _check("line_chance", "No line fails likelier than its limit.", _line_chance(facts, worked_out))
+    if policy.max_plant_failure_probability is not None:
+        every = [machine.name for machine in facts.plant.machines]
+        over = _fails(worked_out, every) - Fraction(policy.max_plant_failure_probability)
+        yield _check("plant_chance", "The plant fails no likelier than its limit.", [over])
     for rule, sentence, residuals in stock_findings(facts, worked_out):
         yield _check(rule, sentence, residuals, UNIT_TOLERANCE)
 
@@ -238,6 +245,18 @@ def _crews(facts: PlanningFacts, plan: Plan) -> Residuals:
 def _chance(facts: PlanningFacts, worked_out: Account) -> Residuals:
     if (limit := facts.policy.max_failure_probability) is not None:
         yield from (fate.failure_probability - Fraction(limit) for fate in worked_out.fates.values())
+
+
+def _line_chance(facts: PlanningFacts, worked_out: Account) -> Residuals:
+    limit = Fraction(facts.policy.max_line_failure_probability or 0)
+    for line in facts.plant.lines:
+        if line.machines:
+            yield _fails(worked_out, [machine.name for machine in line.machines]) - limit
+
+
+def _fails(worked_out: Account, machines: list[str]) -> Fraction:
+    """Probability that any of some machines fails in the horizon."""
+    return ONE - prod((ONE - worked_out.fates[name].failure_probability for name in machines), start=ONE)
 
 
 def _co2(facts: PlanningFacts, plan: Plan, worked_out: Account) -> Residuals:

@@ -34,10 +34,16 @@ def _wearing(mode: str) -> str:
 
 def _worth(facts: PlanningFacts, saving: float | None, at_least: bool) -> str:
     if saving is None:
-        return "as the limits demand." if facts.policy.max_failure_probability is not None else "as agreed."
+        return "as the limits demand." if _has_chance_limit(facts) else "as agreed."
     if saving < 0.5:
         return "at no clear saving."
     return f"and saves {'at least ' if at_least else ''}{saving:,.0f} {facts.plant.currency}."
+
+
+def _has_chance_limit(facts: PlanningFacts) -> bool:
+    policy = facts.policy
+    limits = (policy.max_failure_probability, policy.max_line_failure_probability, policy.max_plant_failure_probability)
+    return any(limit is not None for limit in limits)
 
 
 def _previous_start(facts: PlanningFacts, window: MaintenanceWindow) -> datetime | None:

@@ -35,7 +35,13 @@ LATER: Final[dict[str, dict[str, Any]]] = {
     "capabilities": {"family_setup_h": 0.0, "family_setup_cost": 0.0},
     "orders": {"deadline_at": None},
     "risks": {"nearest": None},
-    "policy": {"price_delays": False, "risk_aversion": 0.0, "tail_share": 0.1},
+    "policy": {
+        "price_delays": False,
+        "risk_aversion": 0.0,
+        "tail_share": 0.1,
+        "max_line_failure_probability": None,
+        "max_plant_failure_probability": None,
+    },
 }
 """Fields that came after the first plans, by section of the document, with the value that says nothing."""
 WHOLE_UNITS_FROM_RATE = 20.0

@@ -7,6 +7,7 @@ named term. Expressions are built from dictionaries: Python's `sum` over PuLP te
 
 import pulp
 
+from optimizer.chance_limits import chance_stays_below_the_limit, groups_keep_their_chance
 from optimizer.delays import failures_delay_orders
 from optimizer.implied import lots_cover_what_is_due, setup_leaves_the_rest_of_its_shift
 from optimizer.problem import PlanningProblem
@@ -28,7 +29,8 @@ def formulate(
 ) -> Model:
     """The program of a problem, with `without` naming machines that may not be maintained.
 
-    `left_out` drops limits by name (`crews|plant`, `co2_cap|plant`, `chance|MACHINE`): how conflicts are found.
+    `left_out` drops limits by name (`crews|plant`, `co2_cap|plant`, `chance|MACHINE`, `line_chance|LINE`): how conflicts
+    are found.
     """
     model = unruled(problem, without)
     one_option_per_machine(model, problem)
@@ -49,6 +51,7 @@ def formulate(
     if "co2_cap|plant" not in left_out:
         emissions_stay_below_the_cap(model, problem)
     chance_stays_below_the_limit(model, problem, left_out)
+    groups_keep_their_chance(model, problem, left_out)
     lot_is_what_a_shift_makes(model, problem)
     setup_leaves_the_rest_of_its_shift(model, problem)
     lots_cover_what_is_due(model, problem)
@@ -215,21 +218,6 @@ def emissions_stay_below_the_cap(model: Model, problem: PlanningProblem) -> None
     if (cap := problem.facts.tariff.co2_cap_kg) is not None:
         terms = {energy: float(problem.slots.co2_kg_per_kwh[t]) for t, energy in model.energy.items()}
         model.constrain("co2_cap|plant|horizon", terms, pulp.LpConstraintLE, cap)
-
-
-def chance_stays_below_the_limit(model: Model, problem: PlanningProblem, left_out: frozenset[str]) -> None:
-    """Each machine's probability of failing in the horizon stays below the limit."""
-    limit = problem.facts.policy.max_failure_probability
-    if limit is None:
-        return
-    for k, options in enumerate(problem.machines):
-        if f"chance|{options.machine}" in left_out:
-            continue
-        chosen = model.choice[k]
-        terms = {variable: float(options.failure_probability[o]) for o, variable in chosen.items()}
-        fixed = 0.0 if chosen else float(options.failure_probability[0])
-        if terms or fixed > limit:
-            model.constrain(f"chance|{options.machine}|horizon", terms, pulp.LpConstraintLE, limit - fixed)
 
 
 def charge_everything(model: Model, problem: PlanningProblem) -> None:

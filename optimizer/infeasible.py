@@ -12,6 +12,7 @@ import pulp
 
 from optimizer import highs
 from optimizer.formulation import formulate
+from optimizer.infeasible_groups import RULES, group_rules, group_sentence, group_ways_out
 from optimizer.maintenance import choose_maintenance
 from optimizer.problem import PlanningFacts, PlanningProblem, build_problem
 from optimizer.shortfall import (
@@ -118,6 +119,7 @@ def _limits(problem: PlanningProblem, *, by_line: bool) -> Iterator[str]:
     if problem.facts.policy.max_failure_probability is not None:
         names = problem.lines if by_line else [options.machine for options in problem.machines]
         yield from (f"chance|{name}" for name in names)
+    yield from group_rules(problem)
 
 
 def _has_plan(problem: PlanningProblem, left_out: frozenset[str]) -> bool:
@@ -132,7 +134,8 @@ def _has_plan(problem: PlanningProblem, left_out: frozenset[str]) -> bool:
         narrowed = _narrowed(problem, left_out)
         if narrowed is None:
             return False
-        if CREWS in left_out or choose_maintenance(narrowed, {}) is not None:
+        is_grouped = not left_out.issuperset(group_rules(problem))
+        if (CREWS in left_out and not is_grouped) or choose_maintenance(narrowed, {}) is not None:
             return True
         needed_h = sum(min(last - first for first, last in options.windows) for options in narrowed.machines)
         if needed_h > sum(narrowed.crews_free):
@@ -170,7 +173,8 @@ def _narrowed(problem: PlanningProblem, left_out: frozenset[str]) -> PlanningPro
         if options.forced:
             machines.append(options)
             continue
-        kept = [0] if 0 in kept and options.starts[0] is None else kept
+        if left_out.issuperset(group_rules(problem)):
+            kept = [0] if 0 in kept and options.starts[0] is None else kept
         only = kept_options(options, kept)
         machines.append(replace(only, forced=len(kept) == 1 and only.starts[0] is not None))
     policy = replace(problem.facts.policy, max_failure_probability=None)  # kept by the choice of options
@@ -198,6 +202,8 @@ def _sentence(problem: PlanningProblem, rule: str) -> str:
             f"Order {entity} wants {order.quantity:g} {order.product} by {order.due_at:%Y-%m-%d %H:%M} UTC, "
             "which no line can make and stock does not cover."
         )
+    if name in RULES:
+        return group_sentence(problem, rule)
     if name == "chance" and entity not in facts.plant.machine_index:
         limit = facts.policy.max_failure_probability or 0.0
         mine = [each for each in problem.machines if each.line == entity and each.failure_probability[0] > limit]
@@ -250,6 +256,9 @@ def ways_out(problem: PlanningProblem, conflict: tuple[str, ...]) -> Iterator[Wa
                 more = replace(facts, policy=replace(facts.policy, crews=facts.policy.crews + extra))
                 yield WayOut(sentence=sentence, amount=float(extra), facts=more)
                 break
+    bare = problem if _must_run(problem) else _bare(problem)
+    for sentence, amount, relaxed in group_ways_out(bare, conflict):
+        yield WayOut(sentence=sentence, amount=amount, facts=relaxed)
     limit = facts.policy.max_failure_probability
     if limit is not None and any(rule.startswith("chance|") for rule in conflict):
         needed = min(_least_chance(problem) * (1 + 1e-6) + 1e-9, 1.0)

@@ -1,5 +1,6 @@
 """A choice of maintenance before anything else is planned: one option per machine that keeps crews and limits."""
 
+from optimizer.chance_limits import within_groups
 from optimizer.problem import PlanningProblem
 
 Leaning = dict[int, dict[int, float]]
@@ -15,6 +16,7 @@ def choose_maintenance(problem: PlanningProblem, leaning: Leaning) -> tuple[int,
     free = list(problem.crews_free)
     limit = problem.facts.policy.max_failure_probability
     chosen = [0] * len(problem.machines)
+    may_have: list[list[int]] = [[] for _ in problem.machines]
     order = sorted(range(len(problem.machines)), key=lambda k: _surety(problem, leaning, k))
     for k in order:
         options = problem.machines[k]
@@ -30,10 +32,11 @@ def choose_maintenance(problem: PlanningProblem, leaning: Leaning) -> tuple[int,
         if not allowed:
             return None
         chosen[k] = min(allowed, key=lambda option: (-likely.get(option, 0.0), float(cost[option]), option))
+        may_have[k] = [o for o, p in enumerate(options.failure_probability) if limit is None or p <= limit]
         if options.starts[chosen[k]] is not None:
             for t in range(*options.windows[chosen[k]]):
                 free[t] -= 1
-    return tuple(chosen)
+    return tuple(chosen) if within_groups(problem, chosen, may_have, free) else None
 
 
 def _surety(problem: PlanningProblem, leaning: Leaning, k: int) -> tuple[int, float]:

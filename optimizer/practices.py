@@ -81,7 +81,12 @@ def _problem(practice: Practice, facts: PlanningFacts) -> PlanningProblem:
 
 def _unfailing(facts: PlanningFacts) -> PlanningFacts:
     classes = tuple(replace(each, mtbf_h=NEVER_H) for each in facts.plant.classes)
-    policy = replace(facts.policy, max_failure_probability=None)
+    policy = replace(
+        facts.policy,
+        max_failure_probability=None,
+        max_line_failure_probability=None,
+        max_plant_failure_probability=None,
+    )
     return replace(facts, plant=replace(facts.plant, classes=classes), risks=(), fresh=(), policy=policy)
 
 

@@ -110,9 +110,10 @@ def _policy_faults(facts: PlanningFacts) -> Iterator[Fault]:
         yield fault("planning.risk_aversion", policy.risk_aversion, "it must be between 0 and 1.")
     if not 0 < policy.tail_share <= 1:
         yield fault("planning.tail_share", policy.tail_share, "it must be above 0 and at most 1.")
-    limit = policy.max_failure_probability
-    if limit is not None and not 0 <= limit <= 1:
-        yield fault("planning.max_failure_probability", limit, "it must be between 0 and 1.")
+    for name in ("max_failure_probability", "max_line_failure_probability", "max_plant_failure_probability"):
+        limit = getattr(policy, name)
+        if limit is not None and not 0 <= limit <= 1:
+            yield fault(f"planning.{name}", limit, "it must be between 0 and 1.")
 
 
 def _risk_faults(facts: PlanningFacts) -> Iterator[Fault]:

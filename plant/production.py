@@ -180,6 +180,10 @@ class PlanningPolicy:
     """Relative gap at which a plan counts as good enough [0..1]."""
     max_failure_probability: float | None = None
     """Chance limit per machine over the horizon [0..1]; None: failures only cost."""
+    max_line_failure_probability: float | None = None
+    """That any machine of a line fails within the horizon [0..1]; None: no such limit."""
+    max_plant_failure_probability: float | None = None
+    """That any machine of the plant fails within the horizon [0..1]; None: no such limit."""
     frozen_h: int = 0
     """First hours in which an accepted plan is kept [h]."""
     final_backlog_factor: float = 24.0

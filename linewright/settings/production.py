@@ -314,6 +314,12 @@ class PlanningPart(Part):
         le=1,
         description="Chance limit per machine over the horizon [0..1]; none: failures only cost.",
     )
+    max_line_failure_probability: float | None = Field(
+        default=None, gt=0, le=1, description="That any machine of a line fails in the horizon [0..1]; none: no limit."
+    )
+    max_plant_failure_probability: float | None = Field(
+        default=None, gt=0, le=1, description="That any machine of the plant fails in it [0..1]; none: no limit."
+    )
     frozen_h: int = Field(default=0, ge=0, le=336, description="First hours in which an accepted plan is kept [h].")
     final_backlog_factor: float = Field(
         default=24.0, ge=0, description="Backlog at the end of the horizon costs this many hours of backlog."

@@ -6,6 +6,8 @@ The enumeration is built from the exact account's tables with scipy, and shares 
 import itertools
 from dataclasses import replace
 from datetime import timedelta
+from fractions import Fraction
+from math import prod
 
 import numpy as np
 import pytest
@@ -34,6 +36,8 @@ def least_cost(facts: PlanningFacts) -> float:
         limit = facts.policy.max_failure_probability
         if limit is not None and any(fate.failure_probability > limit for fate in fates.values()):
             continue
+        if not within_groups(facts, {name: fate.failure_probability for name, fate in fates.items()}):
+            continue
         windows = [f.window for f, start in zip(fates.values(), chosen, strict=True) if start is not None]
         if any(sum(a <= t < b for a, b in windows) > facts.policy.crews for t in range(facts.policy.horizon_h)):
             continue
@@ -54,6 +58,15 @@ def _families(facts, taken) -> list:
     others = {c.line: {family[o.product] for o in facts.capabilities if o.line == c.line} for c in facts.capabilities}
     changed = {(c.line, family[c.product], s): c for c, s in taken if family[c.product] and len(others[c.line]) > 1}
     return list(changed.values())
+
+
+def within_groups(facts: PlanningFacts, fails: dict[str, Fraction]) -> bool:
+    """Whether lines and plant fail no likelier than they may."""
+    policy = facts.policy
+    lines = [[fails[machine.name] for machine in line.machines] for line in facts.plant.lines]
+    groups = [(policy.max_line_failure_probability, chances) for chances in lines]
+    groups.append((policy.max_plant_failure_probability, list(fails.values())))
+    return all(limit is None or 1 - prod(1 - p for p in chances) <= limit for limit, chances in groups)
 
 
 def _least_running_cost(facts, calendar, hours, taken) -> float:
@@ -256,6 +269,18 @@ def _cases() -> list[tuple[str, PlanningFacts]]:
         ("another", tiny_facts(7)),
         ("two lines, one crew", tiny_facts(2, lines=2, machines=1, horizon_h=5)),
         ("chance limit", tiny_facts(5, max_failure_probability=0.6)),
+        ("chance limit of a line", tiny_facts(5, crews=2, max_line_failure_probability=0.7)),
+        (
+            "chance limits of lines and plant",
+            tiny_facts(
+                2,
+                lines=2,
+                machines=1,
+                horizon_h=5,
+                max_line_failure_probability=0.6,
+                max_plant_failure_probability=0.75,
+            ),
+        ),
         ("cap on emissions", replace(tiny_facts(3), tariff=tariff(co2_cap_kg=9.0, peak_so_far_kw=10.0))),
         (
             "two shifts and a closure",
