@@ -68,6 +68,8 @@ def _checks_of_later_rules(facts: PlanningFacts, plan: Plan, worked_out: Account
         every = [machine.name for machine in facts.plant.machines]
         over = _fails(worked_out, every) - Fraction(policy.max_plant_failure_probability)
         yield _check("plant_chance", "The plant fails no likelier than its limit.", [over])
+    if facts.calendar.overtime:
+        yield _check("overtime", "Overtime stays within its hours of the day.", _overtime(facts, worked_out))
     for rule, sentence, residuals in stock_findings(facts, worked_out):
         yield _check(rule, sentence, residuals, UNIT_TOLERANCE)
 
@@ -191,6 +193,11 @@ def _shift_hours(facts: PlanningFacts, worked_out: Account) -> Residuals:
     for (line, shift), hours in used.items():
         row = worked_out.available.get(line, ())
         yield hours - sum((left for left, name in zip(row, shifts, strict=False) if name == shift), ZERO)
+
+
+def _overtime(facts: PlanningFacts, worked_out: Account) -> Residuals:
+    most_h = {each.line: Fraction(each.most_h_per_day) for each in facts.calendar.overtime}
+    yield from (hours - most_h[line] for (line, _), hours in worked_out.overtime.items())
 
 
 def _setups(facts: PlanningFacts, plan: Plan, worked_out: Account) -> Residuals:

@@ -101,7 +101,7 @@ def live_through(
     for k, options in enumerate(problem.machines):
         machine = facts.plant.machine_index[options.machine]
         machine_class = facts.class_of(machine)
-        opened = problem.slots.open_share[problem.lines.index(options.line)]
+        opened = problem.slots.manned_share[problem.lines.index(options.line)]
         first, last = windows[k]
         worn, fresh = survival_curves(facts, machine, opened, renewed_at=last)
         steps = {"worn": _hazard_steps(worn), "fresh": _hazard_steps(fresh), "base": opened / machine_class.mtbf_h}

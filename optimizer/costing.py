@@ -33,6 +33,8 @@ class Account:
     """By line, product and shift."""
     families: dict[tuple[str, str, str], Capability]
     """Setups of families, by line, family and shift."""
+    overtime: dict[tuple[str, str], Fraction]
+    """Hours worked outside the shifts, by line and day's overtime [h]."""
     draws: dict[tuple[str, str, int], Fraction]
     """Energy by line, product and hour; idle power without a product [kWh]."""
     energy: tuple[Fraction, ...]
@@ -63,6 +65,7 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
         without[machine.name] = none.failure_cost
     taken = exact.setups(facts, calendar, units)
     families = exact.family_setups(facts, calendar, taken)
+    overtime = exact.overtime_hours(facts, calendar, units, taken, families)
     draws = _draws(facts, calendar, units)
     energy = tuple(_by_hour(draws, len(calendar.shifts)))
     tariff = facts.tariff
@@ -77,6 +80,7 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
     terms = (
         ("setups", sum((Fraction(c.setup_cost) for c in taken.values()), ZERO)),
         *_families(facts, families),
+        *_overtime(facts, overtime),
         *_scrap(facts, units),
         ("holding", sum((amount for (term, _, _), amount in waiting.items() if term == "holding"), ZERO)),
         ("backlog", sum((amount for (term, _, _), amount in waiting.items() if term == "backlog"), ZERO)),
@@ -95,6 +99,7 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
         available=exact.available(facts, calendar, fates),
         setups=taken,
         families=families,
+        overtime=overtime,
         draws=draws,
         energy=energy,
         waiting=waiting,
@@ -112,6 +117,12 @@ def _families(facts: PlanningFacts, taken: dict[tuple[str, str, str], Capability
     return (("families", sum((Fraction(c.family_setup_cost) for c in taken.values()), ZERO)),)
 
 
+def _overtime(facts: PlanningFacts, worked: dict[tuple[str, str], Fraction]) -> tuple[tuple[str, Fraction], ...]:
+    """Cost of overtime, where any is allowed."""
+    per_h = {each.line: Fraction(each.cost_per_h) for each in facts.calendar.overtime}
+    return (("overtime", sum((per_h[line] * h for (line, _), h in worked.items()), ZERO)),) if per_h else ()
+
+
 def _levels(facts: PlanningFacts, waiting: Units) -> tuple[tuple[str, Fraction], ...]:
     """Cost of expected delays, of stock below its safety level and beyond its room, each where it is priced."""
     used = {
@@ -127,7 +138,7 @@ def _levels(facts: PlanningFacts, waiting: Units) -> tuple[tuple[str, Fraction],
 
 
 def _draws(facts: PlanningFacts, calendar: Calendar, units: Units) -> Units:
-    """Energy [kWh] by line, product and hour: a line draws its idle power while open, and more where its product does.
+    """Energy [kWh] by line, product and hour: a line draws its idle power in shifts, and more where its product does.
 
     Idle power has no product.
     """
@@ -137,14 +148,15 @@ def _draws(facts: PlanningFacts, calendar: Calendar, units: Units) -> Units:
         for line in facts.plant.lines
     }
     drawn: Units = {}
-    for name, shares in calendar.open_share.items():
+    for name, shares in calendar.manned_share.items():
         for t, share in enumerate(shares):
             drawn[name, "", t] = idle[name] * share
     for (line, product, t), made in units.items():
         c = known.get((line, product))
         if c is not None and 0 <= t < len(calendar.shifts):
-            more = made * Fraction(c.energy_kwh_per_unit) - idle[line] * made / Fraction(c.rate_per_h)
-            drawn[line, product, t] = max(more, ZERO)
+            least = idle[line] * made / Fraction(c.rate_per_h)
+            is_off = calendar.open_share[line][t] > calendar.manned_share[line][t]
+            drawn[line, product, t] = max(made * Fraction(c.energy_kwh_per_unit), least) - (ZERO if is_off else least)
     return drawn
 
 

@@ -35,7 +35,9 @@ class Calendar:
     co2: tuple[Fraction, ...]
     """[kg/kWh] (hour,)"""
     open_share: dict[str, tuple[Fraction, ...]]
-    """By line [0..1]. (hour,)"""
+    """By line, in overtime too [0..1]. (hour,)"""
+    manned_share: dict[str, tuple[Fraction, ...]]
+    """By line, without overtime [0..1]. (hour,)"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,12 +61,21 @@ def read_calendar(facts: PlanningFacts) -> Calendar:
     hours = range(facts.policy.horizon_h)
     local = [(facts.start.astimezone(UTC) + HOUR * t).astimezone(zone).replace(tzinfo=None) for t in hours]
     shifts = tuple(_shift(facts, at) for at in local)
+    extra = {overtime.line for overtime in facts.calendar.overtime}
+    opened = {line.name: tuple(_open(facts, line, t) for t in hours) for line in facts.plant.lines}
     return Calendar(
-        shifts=shifts,
+        shifts=tuple(
+            shift or (f"overtime {at:%Y-%m-%d}" if extra else "") for shift, at in zip(shifts, local, strict=True)
+        ),
         prices=tuple(_price(facts, at) for at in local),
         co2=tuple(Fraction(facts.tariff.co2_kg_per_kwh[at.hour]) for at in local),
         open_share={
-            line.name: tuple(_open(facts, line, t) if shifts[t] else ZERO for t in hours) for line in facts.plant.lines
+            line: tuple(share if shifts[t] or line in extra else ZERO for t, share in enumerate(shares))
+            for line, shares in opened.items()
+        },
+        manned_share={
+            line: tuple(share if shifts[t] else ZERO for t, share in enumerate(shares))
+            for line, shares in opened.items()
         },
     )
 
@@ -131,7 +142,7 @@ def fate(facts: PlanningFacts, calendar: Calendar, machine: Machine, *, start: i
         last = min(first + math.ceil(machine_class.maintenance_h), horizon)
     if (back_at := under_way(facts).get(machine.name)) is not None:
         first, last = 0, min(math.ceil((back_at - facts.start) / HOUR), horizon)
-    opened = calendar.open_share[machine.line]
+    opened = calendar.manned_share[machine.line]
     rate = ONE / Fraction(machine_class.mtbf_h)
     ages = [ZERO]
     for share in opened:
@@ -294,6 +305,35 @@ def family_setups(
         if (family := family_setup(facts, capability))
     }
     return {key: capability for key, capability in found.items() if key not in ready}
+
+
+def overtime_hours(
+    facts: PlanningFacts,
+    calendar: Calendar,
+    units: dict[tuple[str, str, int], Fraction],
+    setups: dict[tuple[str, str, str], Capability],
+    families: dict[tuple[str, str, str], Capability],
+) -> dict[tuple[str, str], Fraction]:
+    """Hours in which a line runs or is set up outside the shifts, by line and day's overtime [h]."""
+    extra = {overtime.line for overtime in facts.calendar.overtime}
+    outside = {
+        (line, calendar.shifts[t])
+        for line in extra
+        for t in range(len(calendar.shifts))
+        if calendar.open_share[line][t] > calendar.manned_share[line][t]
+    }
+    rate = {(c.line, c.product): Fraction(c.rate_per_h) for c in facts.capabilities}
+    worked = dict.fromkeys(sorted(outside), ZERO)
+    for (line, product, t), made in units.items():
+        if 0 <= t < len(calendar.shifts) and (line, calendar.shifts[t]) in outside and (line, product) in rate:
+            worked[line, calendar.shifts[t]] += made / rate[line, product]
+    for (line, _, shift), capability in setups.items():
+        if (line, shift) in outside:
+            worked[line, shift] += Fraction(capability.setup_h)
+    for (line, _, shift), capability in families.items():
+        if (line, shift) in outside:
+            worked[line, shift] += Fraction(capability.family_setup_h)
+    return worked
 
 
 def hour_start(facts: PlanningFacts, hour: int) -> datetime:

@@ -34,6 +34,7 @@ LATER: Final[dict[str, dict[str, Any]]] = {
     },
     "capabilities": {"family_setup_h": 0.0, "family_setup_cost": 0.0},
     "orders": {"deadline_at": None},
+    "calendar": {"overtime": ()},
     "risks": {"nearest": None},
     "policy": {
         "price_delays": False,

@@ -39,6 +39,7 @@ def formulate(
     shift_holds_runs_and_setups(model, problem)
     product_runs_only_when_set_up(model, problem)
     family_is_set_up_with_its_products(model, problem)
+    overtime_stays_within_its_limit(model, problem)
     stock_balances(model, problem)
     what_is_delivered_stays_delivered(model, problem)
     stock_keeps_its_level(model, problem)
@@ -161,6 +162,18 @@ def product_runs_only_when_set_up(model: Model, problem: PlanningProblem) -> Non
             model.constrain(name, {running: 1.0, model.setup[m, s]: -share}, pulp.LpConstraintLE, 0)
 
 
+def overtime_stays_within_its_limit(model: Model, problem: PlanningProblem) -> None:
+    """On a day a line runs and is set up no longer outside the shifts than its overtime allows."""
+    for line, name in enumerate(problem.lines):
+        for s, shift in enumerate(problem.slots.shift_names):
+            limit = problem.overtime_limit_h(line, s)
+            worked = {
+                model.available[line, t]: 1.0 for t in problem.slots.hours_of_shift(s) if (line, t) in model.available
+            }
+            if worked and limit < len(worked):
+                model.constrain(f"overtime|{name}|{shift}", worked, pulp.LpConstraintLE, limit)
+
+
 def family_is_set_up_with_its_products(model: Model, problem: PlanningProblem) -> None:
     """A product is set up in a shift only if its family is, once for all of them."""
     for (m, s), setup in model.setup.items():
@@ -182,13 +195,15 @@ def lot_is_what_a_shift_makes(model: Model, problem: PlanningProblem) -> None:
 
 
 def hour_draws_its_energy(model: Model, problem: PlanningProblem) -> None:
-    """A line draws its product's energy while it runs, and its idle power at least, as long as it is open."""
+    """A line draws its product's energy while it runs, and its idle power at least, as long as a shift is on."""
+    slots, manned = problem.slots, problem.slots.manned_share
     for t, energy in model.energy.items():
         terms: Terms = {energy: 1.0}
         for m, making in enumerate(problem.makings):
             if (m, t) in model.running:
-                terms[model.running[m, t]] = float(problem.idle_kw[making.line]) - making.energy_kwh_per_h
-        idle = float(problem.idle_kw @ problem.slots.open_share[:, t])
+                idle_kw = 0.0 if slots.in_overtime[making.line, t] else float(problem.idle_kw[making.line])
+                terms[model.running[m, t]] = idle_kw - making.energy_kwh_per_h
+        idle = float(problem.idle_kw @ manned[:, t])
         model.constrain(f"energy|plant|{t}", terms, pulp.LpConstraintEQ, idle)
 
 
@@ -230,6 +245,11 @@ def charge_everything(model: Model, problem: PlanningProblem) -> None:
         changing = {(making.line, making.family): making.family_setup_cost for making in makings}
         model.charge("families", ((z, changing[line, family]) for (line, family, _), z in model.family.items()))
     model.charge("scrap", ((u, makings[m].scrap_cost_per_h) for (m, _), u in model.running.items()))
+    if problem.facts.calendar.overtime:
+        per_h = problem.overtime_cost_per_h
+        model.charge(
+            "overtime", ((a, float(per_h[line, t])) for (line, t), a in model.available.items() if per_h[line, t])
+        )
     if any(product.scrap_value for product in problem.facts.products):
         model.charge("recovery", ((u, makings[m].recovery_per_h) for (m, _), u in model.running.items()))
     model.charge("holding", ((s, problem.holding[p]) for (p, _), s in model.stock.items()))

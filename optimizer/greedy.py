@@ -129,6 +129,11 @@ class _Floor:
         self._shift_left = np.array([[row[hours].sum() for hours in self._hours] for row in self._left]).reshape(
             len(problem.lines), len(self._hours)
         )
+        limits = [
+            [problem.overtime_limit_h(line, s) for s in range(len(self._hours))] for line in range(len(self._left))
+        ]
+        self._shift_left = np.minimum(self._shift_left, np.array(limits).reshape(self._shift_left.shape))
+        self._extra_per_h = problem.overtime_cost_per_h
         self._price = slots.price_per_kwh + problem.facts.tariff.co2_price_per_kg * slots.co2_kg_per_kwh
         self._makings: dict[str, list[int]] = {}
         for m, making in enumerate(problem.makings):
@@ -166,6 +171,7 @@ class _Floor:
                     if not self._is_set_up(m, s):
                         family = self.problem.family_still_to_set_up(m, s, self.lots)
                         setup_cost = making.setup_cost + (family.family_setup_cost if family else 0.0)
+                        setup_cost += self._setup_h(m, s) * float(self._extra_per_h[making.line, hours[0]])
                         cost += setup_cost * (1.0 - self._favour.get((m, s), 0.0)) / made
                     if cost < least:
                         best, least = Place(making=m, shift=s, hours=usable), cost
@@ -209,4 +215,5 @@ class _Floor:
         else:
             delay = -wait_h * self.problem.holding[wanted.product]
         running = making.energy_kwh_per_h * float(self._price[hours].mean()) + making.scrap_cost_per_h
+        running += making.recovery_per_h + float(self._extra_per_h[making.line, hours].mean())
         return running / making.good_per_h + delay

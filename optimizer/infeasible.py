@@ -183,7 +183,7 @@ def _narrowed(problem: PlanningProblem, left_out: frozenset[str]) -> PlanningPro
 
 def _idle_emissions(problem: PlanningProblem) -> float:
     """Of lines that are open and make nothing [kg]."""
-    return float((problem.idle_kw @ problem.slots.open_share) @ problem.slots.co2_kg_per_kwh)
+    return float((problem.idle_kw @ problem.slots.manned_share) @ problem.slots.co2_kg_per_kwh)
 
 
 def _full_name(rule: str) -> str:
@@ -244,6 +244,8 @@ def ways_out(problem: PlanningProblem, conflict: tuple[str, ...]) -> Iterator[Wa
             if missing:
                 sentence, units, changed = give_in(facts, kind, missing)
                 yield WayOut(sentence=sentence, amount=units, facts=changed)
+    if facts.calendar.overtime and any(rule.split("|", 1)[0] in KINDS for rule in conflict):
+        yield from _more_overtime(facts)
     if CAP in conflict and facts.tariff.co2_cap_kg is not None:
         needed = _least_emissions(problem) * 1.001 + 0.1
         sentence = f"Raise the emission cap from {facts.tariff.co2_cap_kg:g} kg to {needed:.1f} kg."
@@ -269,6 +271,16 @@ def ways_out(problem: PlanningProblem, conflict: tuple[str, ...]) -> Iterator[Wa
         thawed = replace(facts, policy=replace(facts.policy, frozen_h=0), fixed_lots=())
         sentence = f"Let the plan change its first hours{' and what was fixed' if facts.fixed_lots else ''}."
         yield WayOut(sentence=sentence, amount=float(facts.policy.frozen_h), facts=thawed)
+
+
+def _more_overtime(facts: PlanningFacts) -> Iterator[WayOut]:
+    """As much overtime as a day has hours, where that leads to a plan."""
+    overtime = tuple(replace(each, most_h_per_day=24.0) for each in facts.calendar.overtime)
+    longer = replace(facts, calendar=replace(facts.calendar, overtime=overtime))
+    extra = sum(24.0 - each.most_h_per_day for each in facts.calendar.overtime)
+    if extra > 0 and _has_plan(build_problem(longer), frozenset()):
+        names = ", ".join(each.line for each in overtime)
+        yield WayOut(sentence=f"Do not limit the overtime of {names} by the day.", amount=extra, facts=longer)
 
 
 def _cost(facts: PlanningFacts) -> float | None:

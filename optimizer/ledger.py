@@ -76,6 +76,9 @@ def _parts(facts: PlanningFacts, worked_out: Account) -> Iterator[tuple[Item, Fr
     for (line, _, shift), capability in worked_out.families.items():
         item = Item(term="families", line=line, product="", day=days[first_of[shift]])
         yield item, Fraction(capability.family_setup_cost)
+    per_h = {each.line: Fraction(each.cost_per_h) for each in facts.calendar.overtime}
+    for (line, shift), hours in worked_out.overtime.items():
+        yield Item(term="overtime", line=line, product="", day=days[first_of[shift]]), per_h[line] * hours
     known = {product.name: product for product in facts.products}
     for (line, product, t), number in scrapped(facts, worked_out.units).items():
         if 0 <= t < len(days):

@@ -131,7 +131,7 @@ def _due(problem: PlanningProblem) -> Iterator[tuple[int, MachineOptions]]:
     for options in problem.machines:
         risk = facts.newest_risk(options.machine)
         interval_h = CALENDAR_SHARE * facts.plant.class_of(options.machine).mtbf_h
-        opened = np.cumsum(problem.slots.open_share[problem.lines.index(options.line)])
+        opened = np.cumsum(problem.slots.manned_share[problem.lines.index(options.line)])
         reached = np.flatnonzero((0.0 if risk is None else risk.age_h) + opened >= interval_h)
         if not options.forced and len(reached):
             yield int(reached[0]), options

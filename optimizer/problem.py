@@ -142,6 +142,20 @@ class PlanningProblem:
                 return None
         return making
 
+    def overtime_limit_h(self, line: int, shift: int) -> float:
+        """Hours that a line may run and be set up in a shift, where that is overtime; else without limit [h]."""
+        hours = self.slots.hours_of_shift(shift)
+        if not hours or not self.slots.in_overtime[line, hours[0]]:
+            return inf
+        return next(each.most_h_per_day for each in self.facts.calendar.overtime if each.line == self.lines[line])
+
+    @property
+    def overtime_cost_per_h(self) -> NDArray[np.float64]:
+        """Of running or setting up [currency/h]. (line, hour)"""
+        per_h = {each.line: each.cost_per_h for each in self.facts.calendar.overtime}
+        rates = np.array([per_h.get(line, 0.0) for line in self.lines])
+        return rates[:, np.newaxis] * self.slots.in_overtime
+
     @property
     def used_up(self) -> frozenset[str]:
         """Products that lines use up: components, and what waits for rework."""
@@ -163,7 +177,7 @@ def build_problem(facts: PlanningFacts) -> PlanningProblem:
     lines = facts.plant.lines
     index = {line.name: number for number, line in enumerate(lines)}
     machines = tuple(
-        machine_options(facts, machine, slots.open_share[index[machine.line]]) for machine in facts.plant.machines
+        machine_options(facts, machine, slots.manned_share[index[machine.line]]) for machine in facts.plant.machines
     )
     idle_kw = np.array([sum(facts.class_of(machine).idle_power_kw for machine in line.machines) for line in lines])
     makings = _makings(facts, slots, index, idle_kw)

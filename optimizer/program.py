@@ -148,9 +148,12 @@ def _most_stock(problem: PlanningProblem) -> dict[str, NDArray[np.float64]]:
 
 
 def open_hours(problem: PlanningProblem) -> NDArray[np.float64]:
-    """Hours of each shift in which a line is open [h]. (line, shift)"""
+    """Hours of each shift in which a line is open, of overtime as many as it may work [h]. (line, shift)"""
     hours = np.zeros((len(problem.lines), len(problem.slots.shift_names)))
     for t, s in enumerate(problem.slots.shift):
         if s != CLOSED:
             hours[:, s] += problem.slots.open_share[:, t]
+    if problem.facts.calendar.overtime:
+        limits = [[problem.overtime_limit_h(line, s) for s in range(hours.shape[1])] for line in range(len(hours))]
+        hours = np.minimum(hours, limits)
     return hours

@@ -68,16 +68,18 @@ class _ShopFloor:
         shifts = np.array(problem.slots.shift)
         names = range(len(problem.slots.shift_names))
         self.shift_left = {
-            (line, s): float(self.left[line, shifts == s].sum()) for line in range(len(problem.lines)) for s in names
+            (line, s): min(float(self.left[line, shifts == s].sum()), problem.overtime_limit_h(line, s))
+            for line in range(len(problem.lines))
+            for s in names
         }
         self.set_up: set[tuple[int, int]] = set()
         self.wanted = {(m, problem.slots.shift[t]) for (m, t), hours in running.items() if hours > NEARLY}
-        self.energy = problem.idle_kw @ problem.slots.open_share
+        self.energy = problem.idle_kw @ problem.slots.manned_share
         cap = problem.facts.tariff.co2_cap_kg
         self.co2_left = (cap if cap is not None else np.inf) - float(self.energy @ problem.slots.co2_kg_per_kwh)
         asked = self.energy.copy()
         for (m, t), hours in running.items():
-            asked[t] += self._draw_kw(m) * hours
+            asked[t] += self._draw_kw(m, t) * hours
         self.peak_kw = float(asked.max())
 
     def grains_of(self, m: int, hours: float) -> float:
@@ -158,7 +160,7 @@ class _ShopFloor:
         self.grains[m, t] = self.grains.get((m, t), 0) + count
         self.left[making.line, t] -= hours
         self.shift_left[making.line, shift] -= hours
-        draw = self._draw_kw(m) * hours
+        draw = self._draw_kw(m, t) * hours
         self.energy[t] += draw
         self.co2_left -= draw * float(self.problem.slots.co2_kg_per_kwh[t])
 
@@ -191,7 +193,7 @@ class _ShopFloor:
 
     def _harmless(self, m: int, t: int) -> int:
         """How many grains raise neither the peak nor the emissions beyond their limits."""
-        if (draw_kw := self._draw_kw(m)) <= 0:
+        if (draw_kw := self._draw_kw(m, t)) <= 0:
             return self._grain(m)
         hours = (max(self.peak_kw, self.problem.facts.tariff.peak_so_far_kw) - float(self.energy[t])) / draw_kw
         if (co2 := float(self.problem.slots.co2_kg_per_kwh[t])) > 0:
@@ -214,10 +216,11 @@ class _ShopFloor:
         short = np.flatnonzero(np.cumsum(made) + self.problem.stock[product] < -NEARLY)
         return int(short[0]) if len(short) else None
 
-    def _draw_kw(self, m: int) -> float:
-        """Power of running a making over leaving its line idle [kW]."""
+    def _draw_kw(self, m: int, t: int) -> float:
+        """Power of running a making over leaving its line idle, or off in overtime [kW]."""
         making = self.problem.makings[m]
-        return making.energy_kwh_per_h - float(self.problem.idle_kw[making.line])
+        is_off = self.problem.slots.in_overtime[making.line, t]
+        return making.energy_kwh_per_h - (0.0 if is_off else float(self.problem.idle_kw[making.line]))
 
     def _setup_h(self, m: int, t: int) -> float:
         """Hours that placing a making here would take for setting up [h]."""

@@ -21,7 +21,7 @@ from plant.plans import Plan
 PATHS = 500
 IN_TIME_UNITS = 0.5
 """An order short of less than this when due is in time [unit]."""
-AS_PLANNED = ("setups", "families", "maintenance")
+AS_PLANNED = ("setups", "families", "overtime", "maintenance")
 """Terms that no chance changes."""
 SETUP = -1
 """In the place of a making: the line is set up."""
@@ -109,7 +109,7 @@ def replay(
     terms = {name: np.full(paths, planned[name]) for name in AS_PLANNED if name in planned}
     terms |= {name: np.zeros(paths) for name in ("scrap", "recovery") if name in planned}
     good = {product: np.zeros((paths, problem.hours)) for product in problem.stock}
-    energy = np.broadcast_to(problem.idle_kw @ problem.slots.open_share, (paths, problem.hours)).copy()
+    energy = np.broadcast_to(problem.idle_kw @ problem.slots.manned_share, (paths, problem.hours)).copy()
     for line in range(len(problem.lines)):
         work = _work_list(problem, plan, worked_out, line)
         mean_scrap = _mean_scrap(problem, work)
@@ -122,7 +122,8 @@ def replay(
             for flow in making.flows:
                 ready_h = planned_h[:, : max(problem.hours - flow.delay_h, 0)]
                 good[flow.product][:, flow.delay_h :] += ready_h * flow.per_h
-            draw_kw = making.energy_kwh_per_h - float(problem.idle_kw[making.line])
+            idle_kw = np.where(problem.slots.in_overtime[line], 0.0, float(problem.idle_kw[making.line]))
+            draw_kw = making.energy_kwh_per_h - idle_kw
             energy += planned_h / pace * draw_kw
             ratio = np.clip(_scrap_ratio(making) * luck.scrap[:, line, shift], 0.0, 0.9)
             gross = made / (1 - ratio)

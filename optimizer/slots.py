@@ -16,6 +16,8 @@ from plant.production import Calendar, Tariff
 
 CLOSED = -1
 HOUR = timedelta(hours=1)
+OVERTIME = "overtime"
+"""The shift that a day's hours outside the shifts make up, where some line may work them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,11 +31,18 @@ class Slots:
     shift_names: tuple[str, ...]
     """E.g. `early 2026-11-22`. (shift,)"""
     open_share: NDArray[np.float64]
-    """Part of the hour in which the line may run [0..1]. (line, hour)"""
+    """Part of the hour in which the line may run, in overtime too [0..1]. (line, hour)"""
+    in_overtime: NDArray[np.bool_]
+    """Whether it would be overtime. (line, hour)"""
     price_per_kwh: NDArray[np.float64]
     """[currency/kWh] (hour,)"""
     co2_kg_per_kwh: NDArray[np.float64]
     """[kg/kWh] (hour,)"""
+
+    @property
+    def manned_share(self) -> NDArray[np.float64]:
+        """Part of the hour in which the line is on without overtime: it ages and draws idle power [0..1]."""
+        return np.where(self.in_overtime, 0.0, self.open_share)
 
     def hours_of_shift(self, shift: int) -> list[int]:
         """The hours of a shift, in order."""
@@ -46,13 +55,21 @@ def lay_out(facts: PlanningFacts) -> Slots:
     starts = tuple(facts.start.astimezone(UTC) + HOUR * k for k in range(facts.policy.horizon_h))
     local = [start.astimezone(zone).replace(tzinfo=None) for start in starts]
     names = [shift_at(facts.calendar, at) for at in local]
+    extra = {overtime.line for overtime in facts.calendar.overtime}
+    closed = [not name for name in names]
+    names = [name or (f"{OVERTIME} {at.date()}" if extra else "") for name, at in zip(names, local, strict=True)]
     known = {name: index for index, name in enumerate(dict.fromkeys(name for name in names if name))}
-    shares = [[_open_share(facts, line.name, k, names[k]) for k in range(len(starts))] for line in facts.plant.lines]
+    in_overtime = [[shut and line.name in extra for shut in closed] for line in facts.plant.lines]
+    shares = [
+        [_open_share(facts, line.name, k) if extra_hour or not closed[k] else 0.0 for k, extra_hour in enumerate(mine)]
+        for line, mine in zip(facts.plant.lines, in_overtime, strict=True)
+    ]
     return Slots(
         starts=starts,
         shift=tuple(known[name] if name else CLOSED for name in names),
         shift_names=tuple(known),
         open_share=np.array(shares, dtype=np.float64).reshape(len(facts.plant.lines), len(starts)),
+        in_overtime=np.array(in_overtime, dtype=np.bool_).reshape(len(facts.plant.lines), len(starts)),
         price_per_kwh=np.array([price_at(facts.tariff, at) for at in local]),
         co2_kg_per_kwh=np.array([facts.tariff.co2_kg_per_kwh[at.hour] for at in local]),
     )
@@ -90,9 +107,7 @@ def slot_of(start: datetime, at: datetime) -> int:
     return (at - start) // HOUR
 
 
-def _open_share(facts: PlanningFacts, line: str, hour: int, shift: str) -> float:
-    if not shift:
-        return 0.0
+def _open_share(facts: PlanningFacts, line: str, hour: int) -> float:
     begin = facts.start + HOUR * hour
     spans = sorted(
         (max(closure.start, begin), min(closure.end, begin + HOUR))

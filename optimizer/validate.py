@@ -27,6 +27,7 @@ def find_faults(facts: PlanningFacts) -> Iterator[Fault]:
     yield from _plant_faults(facts)
     yield from production_faults(facts)
     yield from _calendar_faults(facts)
+    yield from _overtime_faults(facts)
     yield from _tariff_faults(facts)
     yield from _policy_faults(facts)
     yield from _risk_faults(facts)
@@ -73,6 +74,19 @@ def _calendar_faults(facts: PlanningFacts) -> Iterator[Fault]:
         yield from zones
         if not zones and closure.end <= closure.start:
             yield fault(f"{where}.end", closure.end.isoformat(), "it must be after the closure's start.")
+
+
+def _overtime_faults(facts: PlanningFacts) -> Iterator[Fault]:
+    lines = {line.name for line in facts.plant.lines}
+    yield from unique("calendar.overtime", (overtime.line for overtime in facts.calendar.overtime))
+    for index, overtime in enumerate(facts.calendar.overtime):
+        where = f"calendar.overtime[{index}]"
+        if overtime.line not in lines:
+            yield fault(f"{where}.line", overtime.line, f"it must be one of {sorted(lines)}.")
+        yield from numbers(where, overtime, ("cost_per_h",))
+        yield from numbers(where, overtime, ("most_h_per_day",), above=True)
+        if overtime.most_h_per_day > 24:
+            yield fault(f"{where}.most_h_per_day", overtime.most_h_per_day, "it must be at most 24.")
 
 
 def _weekdays(where: str, weekdays: tuple[int, ...]) -> Iterator[Fault]:

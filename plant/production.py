@@ -123,11 +123,24 @@ class Closure:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Overtime:
+    """That a line may run outside the shifts, and what that costs."""
+
+    line: str
+    cost_per_h: float
+    """For each hour in which it runs or is set up then [currency/h]."""
+    most_h_per_day: float
+    """On a local day; a day's overtime counts as a shift of its own (0..24] [h]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Calendar:
     """When lines may run."""
 
     shifts: tuple[Shift, ...]
     closures: tuple[Closure, ...] = ()
+    overtime: tuple[Overtime, ...] = ()
+    """At most one per line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

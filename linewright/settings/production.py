@@ -14,6 +14,7 @@ from plant.production import (
     Closure,
     Component,
     Order,
+    Overtime,
     PlanningPolicy,
     Product,
     Shift,
@@ -240,17 +241,27 @@ class ClosurePart(Part):
         )
 
 
+class OvertimePart(Part):
+    """That a line may run outside the shifts."""
+
+    line: str = Field(description="Name of the line.")
+    cost_per_h: float = Field(ge=0, description="For each hour in which it runs or is set up then [currency/h].")
+    most_h_per_day: float = Field(gt=0, le=24, description="On a plant-local day [h].")
+
+
 class CalendarPart(Part):
     """When lines may run."""
 
     shifts: tuple[ShiftPart, ...] = Field(min_length=1, description="At least one; without shifts nothing ever runs.")
     closures: tuple[ClosurePart, ...] = ()
+    overtime: tuple[OvertimePart, ...] = Field(default=(), description="At most one per line.")
 
     def word(self, *, timezone: str) -> Calendar:
         """The calendar as the rooms know it."""
         return Calendar(
             shifts=tuple(Shift(**shift.model_dump()) for shift in self.shifts),
             closures=tuple(closure.word(timezone=timezone) for closure in self.closures),
+            overtime=tuple(Overtime(**overtime.model_dump()) for overtime in self.overtime),
         )
 
 

@@ -67,6 +67,9 @@ def reference_faults(values: dict[str, Any]) -> list[Finding]:
     for path, row in rows(values, "calendar", "closures"):
         if row.get("line"):
             faults += _unknown((*path, "line"), row["line"], lines, kind="line", place="plant.lines")
+    faults += _doubled([(path, row.get("line")) for path, row in rows(values, "calendar", "overtime")], key="line")
+    for path, row in rows(values, "calendar", "overtime"):
+        faults += _unknown((*path, "line"), row.get("line"), lines, kind="line", place="plant.lines")
     return faults + _mapping_faults(values, classes=classes)
 
 

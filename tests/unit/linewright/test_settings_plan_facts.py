@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from linewright.production import stock_changes
-from linewright.settings.production import OrderPart, ProductPart
+from linewright.settings.production import CalendarPart, OrderPart, ProductPart
 from linewright.settings.references import reference_faults
 from plant.production import Capability
 
@@ -52,3 +52,13 @@ def test_unknown_names_of_components_and_rework_are_found_by_their_place() -> No
         ("production", "products", 0, "components", 0, "product"),
         ("production", "products", 0, "reworks"),
     ]
+
+
+def test_overtime_reaches_the_calendar_and_its_line_must_be_there() -> None:
+    part = {"shifts": [{"name": "day", "start_hour": 6, "hours": 8}]}
+    overtime = {"line": "L9", "cost_per_h": 85.0, "most_h_per_day": 4.0}
+    calendar = CalendarPart.model_validate({**part, "overtime": [overtime]}).word(timezone="UTC")
+    assert [(each.line, each.most_h_per_day) for each in calendar.overtime] == [("L9", 4.0)]
+    values = {"calendar": {"overtime": [overtime, overtime]}, "plant": {"lines": [{"name": "L1"}]}}
+    found = {path for path, _, _ in reference_faults(values) if path[0] == "calendar"}
+    assert found == {("calendar", "overtime", n, "line") for n in (0, 1)}

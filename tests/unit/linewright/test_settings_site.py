@@ -102,11 +102,12 @@ def test_deployed_configuration_shows_every_field() -> None:
         *SECTIONS.values(),
         *(SignalPart, ClassPart, LinePart, MachinePart, TlsSettings, WornSettings, SparkplugSettings),
         *(production.ProductPart, production.CapabilityPart, production.OrderPart, production.ShiftPart),
-        *(production.ClosurePart, production.BandPart, type(load(DEPLOY / "linewright.toml", {}).ingest.mappings[0])),
+        *(production.ClosurePart, production.OvertimePart, production.BandPart),
+        type(load(DEPLOY / "linewright.toml", {}).ingest.mappings[0]),
     ]
     secrets = {"password", "secret", "token"}  # never in a file
     tables = {"tls", "worn", "mappings", "signals", "classes", "lines", "machines", "products", "capabilities"}
-    tables |= {"orders", "shifts", "closures", "bands", "sparkplug", "brokers"}
+    tables |= {"orders", "shifts", "closures", "bands", "sparkplug", "brokers", "overtime"}
     for part in parts:
         for name, field in part.model_fields.items():
             key = field.alias or name

@@ -30,6 +30,7 @@ def least_cost(facts: PlanningFacts) -> float:
     starts = [options.starts for options in problem.machines]
     shifts = sorted({name for name in calendar.shifts if name})
     possible = [(c, s) for c in facts.capabilities if needs_setup(c, facts) for s in shifts]
+    extra = _overtime(facts, calendar)
     best = float("inf")
     for chosen in itertools.product(*starts):
         fates = {m.name: exact.fate(facts, calendar, m, start=start) for m, start in zip(machines, chosen, strict=True)}
@@ -46,10 +47,21 @@ def least_cost(facts: PlanningFacts) -> float:
         hours = exact.available(facts, calendar, fates)
         for made in itertools.product((0, 1), repeat=len(possible)):
             taken = [setup for setup, is_made in zip(possible, made, strict=True) if is_made]
-            cost = sum(c.setup_cost for c, _ in taken) + sum(c.family_setup_cost for c in _families(facts, taken))
+            cost = sum(c.setup_h * extra.get((c.line, s), (0.0, 0.0))[0] for c, s in taken)
+            cost += sum(c.setup_cost for c, _ in taken) + sum(c.family_setup_cost for c in _families(facts, taken))
             if fixed + cost < best:
                 best = min(best, fixed + cost + _least_running_cost(facts, calendar, hours, taken))
     return best
+
+
+def _overtime(facts, calendar) -> dict[tuple[str, str], tuple[float, float]]:
+    """What an hour costs and how many there may be, by line and overtime shift."""
+    return {
+        (o.line, name): (o.cost_per_h, o.most_h_per_day)
+        for o in facts.calendar.overtime
+        for name in calendar.shifts
+        if name.startswith("overtime")
+    }
 
 
 def _families(facts, taken) -> list:
@@ -86,6 +98,7 @@ def _least_running_cost(facts, calendar, hours, taken) -> float:
         key = (order.product, (price or 0.0) * order.priority, last)
         by_class.setdefault(key, np.zeros(n))[hour] += order.quantity
     classes = sorted(by_class)
+    extra = _overtime(facts, calendar)
     known = {p.name: p for p in facts.products}
     loss = {p.name: p.scrap_cost - p.scrap_value for p in facts.products}
     used_up = {c.product for p in facts.products for c in p.components} | {p.name for p in facts.products if p.reworks}
@@ -101,12 +114,16 @@ def _least_running_cost(facts, calendar, hours, taken) -> float:
     constant, draws = 0.0, []
     for t in range(n):
         price = float(calendar.prices[t]) + facts.tariff.co2_price_per_kg * float(calendar.co2[t])
-        standing = sum(idle[line.name] * float(calendar.open_share[line.name][t]) for line in facts.plant.lines)
+        standing = sum(idle[line.name] * float(calendar.manned_share[line.name][t]) for line in facts.plant.lines)
         constant += price * standing
         draw = np.zeros(size)
         for k, c in enumerate(caps):
             scrap = loss[c.product] * c.scrap_ratio - loss.get(known[c.product].reworks, 0.0)
-            draw[u0 + k * n + t] = max(c.rate_per_h * c.energy_kwh_per_unit - idle[c.line], 0.0)
+            off = (c.line, calendar.shifts[t]) in extra
+            draw[u0 + k * n + t] = max(c.rate_per_h * c.energy_kwh_per_unit, idle[c.line]) - (
+                0 if off else idle[c.line]
+            )
+            cost[u0 + k * n + t] += extra.get((c.line, calendar.shifts[t]), (0.0, 0.0))[0]
             cost[u0 + k * n + t] += c.rate_per_h * scrap
             is_made = (c, calendar.shifts[t]) in taken or not needs_setup(c, facts)
             upper[u0 + k * n + t] = float(calendar.open_share[c.line][t]) if is_made else 0.0
@@ -184,7 +201,8 @@ def _least_running_cost(facts, calendar, hours, taken) -> float:
             rows.append(row)
             here = [(c, s) for c, s in taken if c.line == line.name and s == shift]
             spent = sum(c.setup_h for c, _ in here) + sum(c.family_setup_h for c in _families(facts, here))
-            limits.append(sum(float(hours[line.name][t]) for t in inside) - spent)
+            most = extra.get((line.name, shift), (0.0, 24.0))[1]
+            limits.append(min(sum(float(hours[line.name][t]) for t in inside), most) - spent)
     if facts.tariff.co2_cap_kg is not None:
         rows.append(sum(float(calendar.co2[t]) * draw for t, (draw, _) in enumerate(draws)))
         limits.append(
