@@ -74,6 +74,8 @@ class DatasetSettings(BaseModel):
     """Mean time between failures as known beforehand [h]; left out: a running total over the folder itself."""
     normal_rows: int | None = Field(default=None, gt=0)
     """First readings of each machine that are known to be normal [row]; left out: as failures and labels tell."""
+    alarms_per_week: float = Field(default=1.0, gt=0, le=1000)
+    """False alarms of unusual readings that are bearable in a week of a machine's normal operation [1/week]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -96,6 +98,8 @@ class Dataset:
     """Whether there is a labels.csv."""
     normal_rows: int | None
     """As `dataset.toml` says [row]."""
+    alarms_per_week: float
+    """As `dataset.toml` says [1/week]."""
 
     @property
     def in_time(self) -> bool:
@@ -177,6 +181,7 @@ def read_dataset(folder: Path) -> Dataset:
         labels=tuple(labels[rows] for rows in chosen),
         labelled=labelled,
         normal_rows=known.normal_rows,
+        alarms_per_week=known.alarms_per_week,
     )
 
 

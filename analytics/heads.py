@@ -79,7 +79,8 @@ def learn_heads(
         absent.append("failure risk: no failure in failures.csv")
     if dataset.in_time:
         progress(0.95, f"{name}: what is normal")
-        normal = learn_normality(normal_readings(dataset), settings=NormalitySettings(), seed=seed)
+        bearable = NormalitySettings(alarms_per_week=dataset.alarms_per_week)
+        normal = learn_normality(normal_readings(dataset), settings=bearable, seed=seed)
         normality = normal if isinstance(normal, Normality) else None
         if isinstance(normal, NoNormality):
             absent.append(f"normality: {normal.reason}")
@@ -198,7 +199,12 @@ def write_normality(normality: Normality, *, home: Path, created_at: datetime) -
         "created_at": created_at.isoformat(),
         **_normaliser_facts(normality.normaliser),
         "settings": normality.settings.model_dump(mode="json"),
-        "calibration": {"tail": calibration.tail, "blocks": calibration.blocks, "rows": calibration.rows},
+        "calibration": {
+            "tail": calibration.tail,
+            "blocks": calibration.blocks,
+            "rows": calibration.rows,
+            "alarm_at": calibration.alarm_at,
+        },
         "own_baseline": normality.own_baseline,
         "row_units": normality.row_units,
         "cycle_h": normality.cycle_h,

@@ -10,7 +10,7 @@ Wüthrich and Zhu, "Exact and robust conformal inference methods for predictive 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +22,7 @@ from scipy.signal import lfilter
 from analytics.lives import Life, data_hash
 from analytics.model_settings import ModelSettings
 from analytics.normalise import Normaliser, fit_normaliser, normalise
+from analytics.normality_alarm import alarm_level, alarms
 from analytics.normality_network import TRIMMED_AT, NormalityNetwork
 from analytics.normality_settings import NormalitySettings
 from plant.clock import instant
@@ -46,6 +47,8 @@ class NormalityCalibration:
     """Mean excess beyond the tail's begin [log distance]."""
     blocks: int
     rows: int
+    alarm_at: float
+    """Summed surprise beyond which an alarm stands [nat]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -77,6 +80,8 @@ class Unusualness:
     """Exact share of each signal in the smoothed distance. (row, signal) They add up to `distance`."""
     distance: NDArray[np.float64]
     """Smoothed squared distance per input; about 1 when normal. (row,)"""
+    alarm: NDArray[np.bool_]
+    """Whether so much was unusual lately that normal operation shows it only `alarms_per_week` times. (row,)"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +122,9 @@ def learn_normality(lives: Sequence[Life], *, settings: NormalitySettings, seed:
     first = usable[0]
     everything = np.concatenate(inputs)
     calibration = _calibration(held_out)
+    quiet = [p_value(score, calibration=calibration) for score in held_out]
+    row_h = first.row_units * first.cycle_h
+    calibration = replace(calibration, alarm_at=alarm_level(quiet, per_week=settings.alarms_per_week, row_h=row_h))
     return Normality(
         machine_class=first.machine_class,
         settings=settings,
@@ -132,9 +140,7 @@ def learn_normality(lives: Sequence[Life], *, settings: NormalitySettings, seed:
             "normal_readings": float(rows),
             "lives": float(len(usable)),
             "calibration_blocks": float(calibration.blocks),
-            "unusual_when_normal": float(
-                np.mean([(p_value(s, calibration=calibration) <= settings.alarm_p).mean() for s in held_out])
-            ),
+            "unusual_when_normal": float(np.mean([(p <= settings.alarm_p).mean() for p in quiet])),
         },
     )
 
@@ -147,7 +153,9 @@ def judge_normality(life: Life, *, normality: Normality) -> Unusualness:
     distance = parts.sum(axis=1)
     score = np.log(np.maximum(distance, 1e-12))
     by_signal = parts.reshape(len(parts), len(settings.scales_rows), -1).sum(axis=1)
-    return Unusualness(p=p_value(score, calibration=normality.calibration), parts=by_signal, distance=distance)
+    p = p_value(score, calibration=normality.calibration)
+    alarm = alarms(p, level=normality.calibration.alarm_at)
+    return Unusualness(p=p, parts=by_signal, distance=distance, alarm=alarm)
 
 
 def p_value(score: NDArray[np.float64], *, calibration: NormalityCalibration) -> NDArray[np.float64]:
@@ -238,4 +246,6 @@ def _calibration(held_out: Sequence[NDArray[np.float64]]) -> NormalityCalibratio
     beyond = np.minimum(scores[scores > begin] - begin, np.log(TRIMMED_AT))
     tail = float(beyond.mean()) if len(beyond) else 0.1
     grid = np.quantile(scores, np.linspace(0, 1, min(len(scores), 1001)))
-    return NormalityCalibration(scores=grid, tail=max(tail, 1e-3), blocks=len(held_out), rows=len(scores))
+    return NormalityCalibration(
+        scores=grid, tail=max(tail, 1e-3), blocks=len(held_out), rows=len(scores), alarm_at=np.inf
+    )

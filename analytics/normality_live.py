@@ -16,11 +16,10 @@ from analytics.normality import Normality, judge_normality, learn_normality
 from analytics.normality_evidence import normality_evidence
 from analytics.normality_settings import NormalitySettings
 from plant.assets import MachineClass
+from plant.clock import instant
 from plant.risks import Risk
 
 FOLDER: Final = "normality"
-PERSISTENT_ROWS: Final = 6
-"""So many readings one after the other have to be unusual before it is said in the risk's reason."""
 
 
 def learn_from_lives(lives: Sequence[Life], *, folder: Path, created_at: datetime) -> str:
@@ -68,6 +67,10 @@ def with_normality(risk: Risk, life: Life, *, normality: Normality, machine_clas
     if risk.enough_data:
         return replace(risk, anomaly_p=p)
     evidence = normality_evidence(life, unusual, normality=normality, machine_class=machine_class, zone=zone)
-    persistent = len(life) >= PERSISTENT_ROWS and bool(np.all(unusual.p[-PERSISTENT_ROWS:] <= settings.alarm_p))
-    words = f"; unlike its normal operation for {PERSISTENT_ROWS} readings or more (p {p:.1g})" if persistent else ""
-    return replace(risk, anomaly_p=p, evidence=evidence, reason=f"{risk.reason}{words}")
+    if unusual.alarm[-1]:
+        begin = int(np.flatnonzero(~unusual.alarm)[-1]) + 1 if not unusual.alarm.all() else 0
+        since = instant(int(life.observed_at_us[begin])).astimezone(zone)
+        words = f"; unlike its normal operation since {since:%d %b %H:%M} (p {p:.1g}), "
+        words += f"with {settings.alarms_per_week:g} false alarms a week taken as bearable"
+        risk = replace(risk, reason=f"{risk.reason}{words}")
+    return replace(risk, anomaly_p=p, evidence=evidence)

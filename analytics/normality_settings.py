@@ -27,3 +27,5 @@ class NormalitySettings(BaseModel):
     """A reading with a smaller p-value is called unusual [0..1]."""
     quiet_rows: int = Field(default=60, ge=1)
     """Unusual readings less than so many apart are one episode [row]."""
+    alarms_per_week: float = Field(default=1.0, gt=0, le=1000)
+    """False alarms that are bearable in a week of a machine's normal operation [1/week]."""

@@ -43,9 +43,10 @@ def score_dataset(dataset: Dataset, *, heads: Heads, horizons: Sequence[float], 
 
     Columns: `machine`, the time as it was written; of the hazard `failure_within_<horizon>` [0..1], `remaining_p5`,
     `_p10`, `_p50`, `_p90`, `_p95` [life units]; of the normality `anomaly_p` (0..1], how often normal operation looks
-    at least this unusual; of the labels `label_probability` [0..1]; `enough_data` (0 or 1: fewer readings since the
-    renewal than needed). When split, `contribution:<signal>:<scale>` [log units of the hazard within the middle
-    horizon] and `anomaly:<signal>` [share of the distance from normal], which add up.
+    at least this unusual, and `anomaly_alarm` (0 or 1: lately more of it than false alarms are bearable); of the labels
+    `label_probability` [0..1]; `enough_data` (0 or 1: fewer readings since the renewal than needed). When split,
+    `contribution:<signal>:<scale>` [log units of the hazard within the middle horizon] and `anomaly:<signal>` [share of
+    the distance from normal], which add up.
 
     Raises:
         ConfigError: The folder lacks signals that the model learned, or has no times where it needs them.
@@ -64,6 +65,7 @@ def score_dataset(dataset: Dataset, *, heads: Heads, horizons: Sequence[float], 
         if heads.normality is not None:
             unusual = judge_normality(mine, normality=heads.normality)
             found["anomaly_p"] = unusual.p
+            found["anomaly_alarm"] = unusual.alarm.astype(int)
             if split:
                 for column, name in enumerate(heads.normality.normaliser.kept):
                     found[f"anomaly:{name}"] = unusual.parts[:, column]
@@ -105,8 +107,11 @@ def evaluate_dataset(dataset: Dataset, *, heads: Heads, horizons: Sequence[float
     if not dataset.labelled:
         return metrics
     if heads.normality is not None:
-        said = [judge_normality(life, normality=heads.normality).p for life in lives]
-        metrics |= against_labels(said, dataset.labels, settings=heads.normality.settings)
+        said = [judge_normality(life, normality=heads.normality) for life in lives]
+        metrics |= against_labels([each.p for each in said], dataset.labels, settings=heads.normality.settings)
+        metrics |= alarms_against_labels(
+            [each.alarm for each in said], dataset.labels, quiet_rows=heads.normality.settings.quiet_rows
+        )
     if heads.labels is not None:
         chance = np.concatenate([judge_labels(life, head=heads.labels) for life in lives])
         label = np.concatenate(dataset.labels)
@@ -153,6 +158,21 @@ def against_labels(
         "anomalies_caught": float(caught),
         "false_episodes": float(false_episodes),
     }
+
+
+def alarms_against_labels(
+    alarm: Sequence[NDArray[np.bool_]], labels: Sequence[NDArray[np.float64]], *, quiet_rows: int
+) -> dict[str, float]:
+    """Anomalies during which an alarm stood, and alarms that touched none; alarms nearer than `quiet_rows` are one."""
+    anomalies = caught = false = 0
+    for stands, label in zip(alarm, labels, strict=True):
+        truth = label == 1
+        for first, last in episodes(truth, quiet_rows=1):
+            anomalies += 1
+            caught += bool(stands[first : last + 1].any())
+        found = episodes(stands, quiet_rows=quiet_rows)
+        false += sum(not truth[first : last + 1].any() for first, last in found)
+    return {"alarm_anomalies_caught": float(caught), "alarm_false": float(false)}
 
 
 def _of_classifier(chance: NDArray[np.float64], happened: NDArray[np.bool_]) -> dict[str, Any]:
