@@ -56,6 +56,7 @@ def failures_delay_orders(model: Model, problem: PlanningProblem) -> None:
         wanted = [d for d, demand in enumerate(problem.demands) if demand.product == product]
         priced = [d for d in wanted if math.isfinite(problem.demands[d].backlog_cost_per_unit_h)]
         weight = behind.weight(problem, product)
+        lead_h = next(each.lead_time_h for each in problem.facts.products if each.name == product)
         for line in range(len(problem.lines)):
             makes = [m for m, each in enumerate(problem.makings) if (each.line, each.product) == (line, product)]
             for t in range(problem.hours) if makes and priced else ():
@@ -63,7 +64,7 @@ def failures_delay_orders(model: Model, problem: PlanningProblem) -> None:
                 if weight[line, t] <= 0 or not any(due.values()):
                     continue
                 factor = problem.facts.policy.final_backlog_factor if t == last else 1.0
-                terms = _missing(model, problem, makes=makes, until=t, hours=float(behind.hours[line]))
+                terms = _missing(model, problem, makes=makes, until=t - lead_h, hours=float(behind.hours[line]))
                 terms[model.stock[product, t]] = 1.0
                 terms.update({model.shortage[d, t]: -1.0 for d in wanted if (d, t) in model.shortage})
                 for d in priced:
@@ -73,8 +74,11 @@ def failures_delay_orders(model: Model, problem: PlanningProblem) -> None:
                     model.charge("delays", [(short, each)])
                     if (d, t) in model.shortage:  # waits in this course too, and is charged already
                         model.charge("delays", [(model.shortage[d, t], -each)])
-                if len(priced) < len(wanted):  # what may not wait does, at no price
-                    terms[model.program.add_variable(f"v{line}_{product}_{t}", 0)] = 1.0
+                if product in problem.used_up:  # lines that use it wait too, as the most urgent order does
+                    short = model.program.add_variable(f"v{line}_{product}_{t}", 0)
+                    terms[short] = 1.0
+                    most = max(problem.demands[d].backlog_cost_per_unit_h for d in priced if due[d])
+                    model.charge("delays", [(short, weight[line, t] * factor * most)])
                 model.constrain(f"delay|{problem.lines[line]}:{product}|{t}", terms, pulp.LpConstraintGE, 0.0)
 
 

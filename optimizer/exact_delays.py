@@ -5,11 +5,10 @@ that they stay small; the same facts give the same bits.
 """
 
 from fractions import Fraction
-from itertools import accumulate
 from math import ceil, floor
 
 from optimizer.exact import ONE, ZERO, Calendar, Fate, fate, under_way
-from optimizer.exact_stock import Units, good_units, on_hand, orders_of
+from optimizer.exact_stock import Units, on_hand, orders_of, supplies
 from optimizer.facts import PlanningFacts
 from plant.assets import Line, Machine
 from plant.production import Capability, Product
@@ -32,21 +31,20 @@ def delays(
     """
     spare = ONE - _load(facts, calendar)
     lines = {line.name: _line(facts, calendar, line, spare) for line in facts.plant.lines}
-    gained = good_units(facts, units)
+    supply = supplies(facts, units)
     found: dict[tuple[str, int], Fraction] = {}
     for product in facts.products:
         if product.backlog_cost_per_unit_h is None:
             continue
         makes = [c for c in facts.capabilities if c.product == product.name]
-        supply = list(accumulate(gained[product.name], initial=on_hand(facts, product.name)))[1:]
         for t in range(facts.policy.horizon_h):
             shares = {c.line: lines[c.line][1][t] for c in makes}
             scale = max(sum(shares.values(), ZERO), ONE)
             more = ZERO
             for c in makes:
                 if shares[c.line] > 0:
-                    lost = _made_lately(units, c, t, lines[c.line][0])
-                    cost = _backlog_at(facts, product, supply[t] - lost, t)
+                    lost = _made_lately(units, c, t - product.lead_time_h, lines[c.line][0])
+                    cost = _backlog_at(facts, product, supply[product.name][t] - lost, t)
                     more += shares[c.line] / scale * (cost - backlog.get((product.name, t), ZERO))
             if more:
                 found[product.name, t] = more
@@ -108,12 +106,14 @@ def _made_lately(units: Units, capability: Capability, t: int, hours: Fraction) 
 
 def _backlog_at(facts: PlanningFacts, product: Product, supply: Fraction, t: int) -> Fraction:
     """What orders due by an hour cost in it with so much for them, the most urgent served first [currency]."""
-    left, cost = supply, ZERO
+    left, cost, most = supply, ZERO, ZERO
     for due, order in orders_of(facts, product.name):
         if due <= t:
             served = min(max(left, ZERO), Fraction(order.quantity))
             left -= served
+            most = max(most, Fraction(order.priority))
             cost += (Fraction(order.quantity) - served) * Fraction(order.priority)
+    cost += max(-supply, ZERO) * most  # lines that use it wait too, as the most urgent order does
     factor = Fraction(facts.policy.final_backlog_factor) if t == facts.policy.horizon_h - 1 else ONE
     return cost * Fraction(product.backlog_cost_per_unit_h or 0) * factor
 

@@ -29,8 +29,8 @@ def formulate(
 ) -> Model:
     """The program of a problem, with `without` naming machines that may not be maintained.
 
-    `left_out` drops limits by name (`crews|plant`, `co2_cap|plant`, `chance|MACHINE`, `line_chance|LINE`): how conflicts
-    are found.
+    `left_out` drops limits by name (`crews|plant`, `co2_cap|plant`, `chance|MACHINE`, `line_chance|LINE`): how
+    conflicts are found.
     """
     model = unruled(problem, without)
     one_option_per_machine(model, problem)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optimizer_plants import START, demo_facts, tiny_facts
+from test_optimizer_materials import assembly_facts
 
 from optimizer import exact, exact_delays
 from optimizer.costing import account
@@ -15,6 +16,7 @@ from optimizer.delays import lines_behind
 from optimizer.facts import facts_from_json, facts_to_json, inputs_hash
 from optimizer.ledger import By, itemise, totals
 from optimizer.problem import PlanningFacts, build_problem
+from optimizer.search import Found, search
 from optimizer.simulate import replay
 from optimizer.solve import solve
 from plant.errors import ConfigError
@@ -56,6 +58,18 @@ def test_delays_are_a_term_that_adds_up_by_product() -> None:
     ledger = itemise(facts, worked_out)
     assert totals(ledger, By.TERM)["delays"] == term
     assert {item.product for item in ledger if item.term == "delays"} <= {"nut", "bolt"}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_components_that_are_late_delay_what_uses_them_alike_in_both_accounts(seed: int) -> None:
+    facts = with_policy(assembly_facts(seed), price_delays=True, gap=0.0)
+    problem = build_problem(facts)
+    found = search(problem, time_limit_s=5.0)
+    assert isinstance(found, Found)
+    terms = found.model.terms["delays"]
+    told = sum(cost * (variable.varValue or 0.0) for variable, cost in terms.items())
+    worked_out = dict(account(facts, planned(facts)).terms)
+    assert told == pytest.approx(float(worked_out["delays"]), rel=0.01)
 
 
 def test_delays_vanish_when_machines_never_fail() -> None:
