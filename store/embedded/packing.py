@@ -21,7 +21,6 @@ SPLIT_BYTES: Final = 6.5
 TIMES: Final = {"observed_at": "DELTA_BINARY_PACKED", "received_at": "DELTA_BINARY_PACKED"}
 STATISTICS: Final = ["machine", "observed_at"]
 """Of the columns by which row groups are chosen."""
-ROLLUP_LEVEL: Final = 3
 DICTIONARY, SPLIT, PLAIN = "dictionary", "split", "plain"
 SMALL_CODEC: Final = {DICTIONARY: ("zstd", 9), SPLIT: ("brotli", 4), PLAIN: ("zstd", 3)}
 """Codec and level by layout. Bytes that are split into streams take a codec that codes each stream by itself: zstd does
@@ -64,16 +63,28 @@ def encodings(table: Any, *, packing: Packing) -> dict[str, Any]:
 
 
 def rollup_encodings(table: Any) -> dict[str, Any]:
-    """The same for a file of rollups: sums and integrals of floats differ nearly everywhere, extremes may repeat."""
-    floats = [part.name for part in table.schema if pa.types.is_floating(part.type)]
-    split = {name for name in floats if _likely(table[name].slice(0, PROBE_ROWS)) == SPLIT}
+    """The same for a file of rollups, which stays: of each number the smallest layout, by trial where that pays."""
+    choose = _smallest if len(table) >= PROBE_ROWS else _likely
+    layouts = {
+        part.name: choose(table[part.name].slice(0, TRIAL_ROWS))
+        for part in table.schema
+        if pa.types.is_floating(part.type)
+    }
+    paths = [path for part in table.schema for path in _paths(part)]
+    codecs = {path: SMALL_CODEC[layouts.get(path, DICTIONARY)] for path in paths}
+    split = [name for name, layout in layouts.items() if layout == SPLIT]
     return {
-        "use_dictionary": [part.name for part in table.schema if part.name not in split | {"step_at"}],
+        "use_dictionary": [p for p in paths if p != "step_at" and layouts.get(p, DICTIONARY) == DICTIONARY],
         "column_encoding": {"step_at": "DELTA_BINARY_PACKED"} | dict.fromkeys(split, "BYTE_STREAM_SPLIT"),
-        "compression": "zstd",
-        "compression_level": ROLLUP_LEVEL,
+        "compression": {path: codec for path, (codec, _) in codecs.items()},
+        "compression_level": {path: level for path, (_, level) in codecs.items()},
         "write_statistics": ["machine", "step_at"],
     }
+
+
+def _paths(part: Any) -> list[str]:
+    """The columns in which Parquet keeps a field."""
+    return [f"{part.name}.key_value.{end}" for end in ("key", "value")] if pa.types.is_map(part.type) else [part.name]
 
 
 def _likely(column: Any) -> str:
