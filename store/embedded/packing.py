@@ -22,7 +22,7 @@ TIMES: Final = {"observed_at": "DELTA_BINARY_PACKED", "received_at": "DELTA_BINA
 STATISTICS: Final = ["machine", "observed_at"]
 """Of the columns by which row groups are chosen."""
 DICTIONARY, SPLIT, PLAIN = "dictionary", "split", "plain"
-SMALL_CODEC: Final = {DICTIONARY: ("zstd", 9), SPLIT: ("brotli", 4), PLAIN: ("zstd", 3)}
+SMALL_CODEC: Final = {DICTIONARY: ("zstd", 5), SPLIT: ("brotli", 4), PLAIN: ("zstd", 3)}
 """Codec and level by layout. Bytes that are split into streams take a codec that codes each stream by itself: zstd does
 that only from level 12 on, which costs three times as much for the same size."""
 
