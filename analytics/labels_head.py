@@ -25,8 +25,8 @@ from analytics.network import HazardNetwork
 from analytics.normalise import Normaliser, fit_normaliser
 
 Progress = Callable[[float, str], None]
-LOOK: Final = ModelSettings(age=AgeInput.WITHOUT)
-"""Readings in time are seen as the failure risk sees them; a label speaks of a state, not of an age."""
+LOOK: Final = ModelSettings(age=AgeInput.WITHOUT, scales_rows=(4, 8, 16, 32))
+"""Readings in time are seen over up to 64 rows; a label speaks of a state, not of an age or of most of a life."""
 CHUNK_ROWS: Final = 1000
 """Rows judged at a time; bounds memory [row]."""
 CELLS: Final = 4_000_000

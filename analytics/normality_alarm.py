@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRIFT: Final = 3.0
-"""Surprise that leaves the sum as it is, a p-value of 0.05 [nat]; found most injected faults at few false alarms."""
+"""Surprise that leaves the sum as it is, a p-value of 0.05 [nat]; of 2 to 5 it found most injected faults in time at
+few false alarms (docs/benchmarks/risk.md)."""
 MOST_SURPRISE: Final = 8.0
 """Of one reading, so that a single one hardly raises an alarm by itself [nat]."""
 LEAST_LEVEL: Final = DRIFT
