@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optimizer.facts import PlanningFacts
     from store.records import Records
 
-FILE_ENDING = ".json"
+FILE_ENDINGS = (".json", ".toml")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,12 +31,12 @@ class Case:
 
 
 def open_case(name: str, *, open_records: Callable[[], "Records"]) -> Case:
-    """A plan by its number (empty: the newest), or of a facts file ending in `.json`, planned now.
+    """A plan by its number (empty: the newest), or of a facts file ending in `.json` or `.toml`, planned now.
 
     Raises:
         ConfigError: There is no such plan or file, the file does not fit, or it leads to no plan.
     """
-    case = _of_file(Path(name)) if name.endswith(FILE_ENDING) else recorded_case(open_records(), number=name)
+    case = _of_file(Path(name)) if name.endswith(FILE_ENDINGS) else recorded_case(open_records(), number=name)
     if not case.has_plan:
         expected = "a plan to ask about; `linewright plan show` says why there is none."
         raise QuestionError((Fault(where=f"plan {case.plan.number}", found=case.plan.headline, expected=expected),))
@@ -56,11 +56,17 @@ def recorded_case(records: "Records", *, number: str) -> Case:
 
 
 def read_facts(file: Path) -> "PlanningFacts":
-    """The facts of a JSON file. Raises ConfigError naming the field that does not fit."""
-    from optimizer.facts import facts_from_json
+    """The facts of a JSON or TOML file. Raises ConfigError naming the field that does not fit."""
+    from optimizer.facts import facts_from_json, facts_from_toml
 
     try:
-        return facts_from_json(file.read_bytes())
+        content = file.read_bytes()
+        return facts_from_toml(content.decode()) if file.suffix == ".toml" else facts_from_json(content)
+    except UnicodeDecodeError as error:
+        found = f"byte 0x{content[error.start]:02x} at {error.start}"
+        raise QuestionError(
+            (Fault(where=str(file), found=found, expected="text in UTF-8; save it as such."),)
+        ) from error
     except OSError as error:
         raise QuestionError((Fault(where=str(file), found=str(error.strerror), expected="a file to read."),)) from error
     except msgspec.DecodeError as error:

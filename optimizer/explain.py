@@ -9,6 +9,9 @@ from plant.plans import MaintenanceWindow, Plan
 
 def headline(facts: PlanningFacts, plan: Plan, saving: float | None, *, at_least: bool) -> str:
     """One sentence: which machine, why, when its maintenance is, and what that saves."""
+    if not facts.plant.machines:
+        late = len(plan.late)
+        return f"{late} order{' is' if late == 1 else 's are'} late." if late else "Every order is in time."
     if not plan.maintenance:
         return f"No maintenance is worth its cost in the next {facts.policy.horizon_h} h."
     first = max(plan.maintenance, key=lambda w: w.expected_failure_cost_without - w.expected_failure_cost)

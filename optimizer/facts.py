@@ -1,6 +1,7 @@
 """The facts that a plan rests on: what they are, whether they are sound, and their one canonical text."""
 
 import hashlib
+import tomllib
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -157,6 +158,25 @@ def facts_from_json(document: bytes) -> PlanningFacts:
         for name in DERIVED:
             plant[name] = {}  # worked out anew from the lines and classes
     return msgspec.convert(raw, type=PlanningFacts)
+
+
+def facts_from_toml(document: str) -> PlanningFacts:
+    """The facts of their TOML: the fields of the JSON; `"never"` as a backlog cost, as TOML has no word for none.
+
+    Raises msgspec.DecodeError naming the field that does not fit, or the line that is no TOML.
+    """
+    try:
+        raw = tomllib.loads(document)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(f"It is no TOML ({error}).") from None
+    products = raw.get("products")
+    for product in products if isinstance(products, list) else ():
+        if isinstance(product, dict) and product.get("backlog_cost_per_unit_h") == "never":
+            product["backlog_cost_per_unit_h"] = None
+    try:
+        return facts_from_json(msgspec.json.encode(raw))
+    except OverflowError as error:
+        raise msgspec.DecodeError(f"A number is beyond what is calculated with ({error}).") from None
 
 
 def inputs_hash(facts: PlanningFacts) -> str:

@@ -26,11 +26,12 @@ def place_whole_units(
 ) -> None:
     """Leaves in the model's variables the values, or near them a solution in whole units where one is found in time.
 
-    Where hard rules are kept it takes its time, as rounding by itself may break them.
+    Where hard rules are kept it takes its time, as rounding by itself may break them; and where the choices that are
+    settled leave no whole units that keep them, these are made anew.
     """
     time_limit_s = max(time_limit_s, HARD_LEAST_S) if problem.is_hard else time_limit_s
     session.tell(values)
-    lots = {key: terms for key, terms in _lots(model, problem) if _value(terms) > LEAST_H}
+    lots = {key: terms for key, terms in _lots(model, problem) if problem.is_hard or _value(terms) > LEAST_H}
     if not lots:
         return
     for (m, s), terms in lots.items():
@@ -43,7 +44,11 @@ def place_whole_units(
     again = Session(model.program, Clock(time_limit_s, session.clock.control))
     again.may_be_cancelled = False
     again.fix({again.column[v]: round(v.varValue or 0.0) for v in settled})
-    if again.run(time_limit_s=time_limit_s, gap=GAP).outcome is Outcome.FOUND:
+    placed = again.run(time_limit_s=time_limit_s, gap=GAP)
+    if placed.outcome is not Outcome.FOUND and problem.is_hard:
+        again.fix({})
+        placed = again.run(time_limit_s=max(time_limit_s - again.clock.spent_s, HARD_LEAST_S), gap=GAP)
+    if placed.outcome is Outcome.FOUND:
         again.tell(again.values)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 CaseOption = Annotated[
     str,
-    typer.Option("--plan", metavar="PLAN", help="A plan's number, or a facts file ending in .json, planned now."),
+    typer.Option("--plan", metavar="PLAN", help="A plan's number, or a facts file (.json, .toml), planned now."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON.")]
 LimitOption = Annotated[float, typer.Option("--time-limit", min=0.1, help="CPU time of the search [s].")]
@@ -36,7 +36,9 @@ def open_case(name: str, site: SiteOption) -> "Case":
 
 
 def compare(
-    before: Annotated[str, typer.Argument(metavar="A", help="The earlier plan: its number, or a facts file (.json).")],
+    before: Annotated[
+        str, typer.Argument(metavar="A", help="The earlier plan: its number, or a facts file (.json, .toml).")
+    ],
     now: Annotated[str, typer.Argument(metavar="B", help="The later plan; default: the newest.")] = "",
     as_json: JsonOption = False,
     site: SiteOption = None,

@@ -61,7 +61,7 @@ def whatif(
 
 def replay(
     plan: Annotated[
-        str, typer.Argument(metavar="[N]", help="A plan's number, or a facts file (.json); default: the newest.")
+        str, typer.Argument(metavar="[N]", help="A plan's number, or a facts file (.json, .toml); default: the newest.")
     ] = "",
     paths: Annotated[int, typer.Option(min=20, max=100_000, help="How many.")] = 500,
     seed: Annotated[int, typer.Option(min=0, help="Of the luck.")] = 0,
@@ -73,13 +73,13 @@ def replay(
     site: SiteOption = None,
 ) -> None:
     """Replay a plan over failures, speeds and scrap: cost, lateness, energy, chance of each order; beside others."""
-    from linewright.plan_cases import FILE_ENDING
+    from linewright.plan_cases import FILE_ENDINGS
     from linewright.plan_replay import keep, replay_case, replay_text
     from linewright.wiring import open_records
 
     case = open_case(plan, site)
     document = replay_case(case, paths=paths, seed=seed, time_limit_s=time_limit)
-    if not plan.endswith(FILE_ENDING):
+    if not plan.endswith(FILE_ENDINGS):
         records = open_records(load_site(site))
         newest = records.newest_plan()
         if newest is not None and newest.number == document["plan"]:  # the plan page shows the newest plan's

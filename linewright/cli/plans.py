@@ -51,7 +51,7 @@ def now(
 
 @app.command()
 def solve(
-    file: Annotated[Path | None, typer.Argument(help="Planning facts as JSON; see --schema and `plan facts`.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="Planning facts as JSON or TOML; see --schema.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON, with its certificate.")] = False,
     time_limit: Annotated[
         float | None, typer.Option(help="CPU time of the search [s]; default: the file's.", min=0.1)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "optimizer"))
 
-from optimizer_plants import START, every_rule_facts
+from optimizer_plants import START
+from optimizer_rules import all_rules_facts
 from test_optimizer_bruteforce import least_cost
 
 from optimizer.problem import build_problem
@@ -22,7 +23,7 @@ TOLERANCE = 1e-9
 
 def difference(seed: int) -> float:
     """How far plan and enumeration are apart, as a part of the optimum; 0 where both say that there is no plan."""
-    facts = every_rule_facts(seed)
+    facts = all_rules_facts(seed)
     expected = least_cost(facts)
     plan = solve(build_problem(facts), number="P", created_at=START, reason="benchmark")
     if math.isinf(expected):

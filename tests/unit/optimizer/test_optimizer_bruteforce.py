@@ -4,6 +4,7 @@ The enumeration is built from the exact account's tables with scipy, and shares 
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
@@ -12,6 +13,7 @@ from math import prod
 import numpy as np
 import pytest
 from optimizer_plants import START, every_rule_facts, tariff, tiny_facts
+from optimizer_rules import all_rules_facts
 from scipy.optimize import linprog
 
 from optimizer import exact, exact_delays
@@ -47,8 +49,10 @@ def least_cost(facts: PlanningFacts) -> float:
         hours = exact.available(facts, calendar, fates)
         for made in itertools.product((0, 1), repeat=len(possible)):
             taken = [setup for setup, is_made in zip(possible, made, strict=True) if is_made]
-            cost = sum(c.setup_h * extra.get((c.line, s), (0.0, 0.0))[0] for c, s in taken)
-            cost += sum(c.setup_cost for c, _ in taken) + sum(c.family_setup_cost for c in _families(facts, taken))
+            spent = [(c.line, s, c.setup_h) for c, s in taken]
+            spent += [(c.line, s, c.family_setup_h) for c, s in _families(facts, taken)]
+            cost = sum(time_h * extra.get((line, s), (0.0, 0.0))[0] for line, s, time_h in spent)
+            cost += sum(c.setup_cost for c, _ in taken) + sum(c.family_setup_cost for c, _ in _families(facts, taken))
             if fixed + cost < best:
                 best = min(best, fixed + cost + _least_running_cost(facts, calendar, hours, taken))
     return best
@@ -65,10 +69,12 @@ def _overtime(facts, calendar) -> dict[tuple[str, str], tuple[float, float]]:
 
 
 def _families(facts, taken) -> list:
-    """One capability for each family that a line changes to in a shift, where it makes others too."""
+    """One capability and shift for each family that a line changes to, where it makes others too."""
     family = {p.name: p.family for p in facts.products}
     others = {c.line: {family[o.product] for o in facts.capabilities if o.line == c.line} for c in facts.capabilities}
-    changed = {(c.line, family[c.product], s): c for c, s in taken if family[c.product] and len(others[c.line]) > 1}
+    changed = {
+        (c.line, family[c.product], s): (c, s) for c, s in taken if family[c.product] and len(others[c.line]) > 1
+    }
     return list(changed.values())
 
 
@@ -200,7 +206,7 @@ def _least_running_cost(facts, calendar, hours, taken) -> float:
                     row[[u0 + k * n + t for t in inside]] = 1.0
             rows.append(row)
             here = [(c, s) for c, s in taken if c.line == line.name and s == shift]
-            spent = sum(c.setup_h for c, _ in here) + sum(c.family_setup_h for c in _families(facts, here))
+            spent = sum(c.setup_h for c, _ in here) + sum(c.family_setup_h for c, _ in _families(facts, here))
             most = extra.get((line.name, shift), (0.0, 24.0))[1]
             limits.append(min(sum(float(hours[line.name][t]) for t in inside), most) - spent)
     if facts.tariff.co2_cap_kg is not None:
@@ -328,9 +334,10 @@ def test_some_case_maintains_a_machine() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_solve_equals_enumeration_with_every_rule_switched_on(seed: int) -> None:
+@pytest.mark.parametrize("make", [every_rule_facts, all_rules_facts])
+def test_solve_equals_enumeration_with_every_rule_switched_on(make: Callable[[int], PlanningFacts], seed: int) -> None:
     """Fifty of these: `python tests/benchmarks/plan_bruteforce.py`."""
-    facts = every_rule_facts(seed)
+    facts = make(seed)
     expected = least_cost(facts)
     plan = solve(build_problem(facts), number="P-1", created_at=START, reason="test")
     if expected == float("inf"):

@@ -1,10 +1,10 @@
 """Families of products: a line changes to a family once per shift, on top of its products' own setups."""
 
-import random
 from dataclasses import replace
 
 import pytest
 from optimizer_plants import START, tiny_facts
+from optimizer_rules import family_facts
 from test_optimizer_bruteforce import least_cost
 
 from optimizer.certify import check_rules
@@ -16,33 +16,10 @@ from optimizer.sequence import runs_of
 from optimizer.solve import solve
 from optimizer.validate import find_faults
 from plant.plans import Plan
-from plant.production import Shift
 
 
 def planned(facts: PlanningFacts) -> Plan:
     return solve(build_problem(facts), number="P", created_at=START, reason="test")
-
-
-def family_facts(seed: int) -> PlanningFacts:
-    """Three products of which two are a family; changing to it takes most of the time and money."""
-    chance = random.Random(seed)
-    facts = tiny_facts(seed, machines=1, horizon_h=6)
-    washer = replace(facts.products[0], name="washer", label="washer", family="thread")
-    products = (replace(facts.products[0], family="thread"), replace(facts.products[1], family="smooth"), washer)
-    own = replace(facts.capabilities[0], product="washer", setup_cost=4.0)
-    capabilities = tuple(
-        replace(c, setup_h=0.1, family_setup_h=family_h, family_setup_cost=cost)
-        for c, (family_h, cost) in zip((*facts.capabilities, own), ((0.4, 22.0), (0.3, 9.0), (0.4, 22.0)), strict=True)
-    )
-    orders = tuple(replace(order, product=chance.choice(["nut", "washer", "bolt"])) for order in facts.orders)
-    shifts = (Shift(name="a", start_hour=6, hours=3), Shift(name="b", start_hour=9, hours=3))
-    return replace(
-        facts,
-        products=products,
-        capabilities=capabilities,
-        orders=orders,
-        calendar=replace(facts.calendar, shifts=shifts),
-    )
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -1,11 +1,11 @@
 """Deadlines, products that may not be late, hard limits of stock: in the plan, in its check, and where they clash."""
 
-import random
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from optimizer_plants import START, tiny_facts
+from optimizer_rules import hard_facts
 from test_optimizer_bruteforce import least_cost
 
 from optimizer.certify import check_rules
@@ -20,25 +20,6 @@ HOUR = timedelta(hours=1)
 
 def planned(facts: PlanningFacts) -> Plan:
     return solve(build_problem(facts), number="P", created_at=START, reason="test")
-
-
-def hard_facts(seed: int) -> PlanningFacts:
-    """A tiny plant, some orders with a deadline, one product with hard limits of stock."""
-    chance = random.Random(seed)
-    facts = tiny_facts(seed, machines=1, horizon_h=6)
-    orders = tuple(
-        replace(order, deadline_at=order.due_at + timedelta(minutes=chance.choice([0, 30, 60, 150])))
-        if chance.random() < 0.6
-        else order
-        for order in facts.orders
-    )
-    products = tuple(
-        replace(p, hard_min_stock=float(chance.randrange(0, 5)), hard_max_stock=float(chance.randrange(20, 60)))
-        if p.name == "nut"
-        else replace(p, backlog_cost_per_unit_h=None if chance.random() < 0.4 else p.backlog_cost_per_unit_h)
-        for p in facts.products
-    )
-    return replace(facts, orders=orders, products=products)
 
 
 @pytest.mark.parametrize("seed", range(12))

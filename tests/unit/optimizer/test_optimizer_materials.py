@@ -1,11 +1,11 @@
 """Components, lead times, rework, scrap that is sold: balanced in the plan and its account, and against enumeration."""
 
-import random
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from optimizer_plants import START, tiny_facts
+from optimizer_rules import assembly_facts
 from test_optimizer_bruteforce import least_cost
 
 from optimizer.certify import check_rules, recompute
@@ -27,30 +27,6 @@ def planned(facts: PlanningFacts) -> Plan:
     return solve(build_problem(facts), number="P", created_at=START, reason="test")
 
 
-def assembly_facts(seed: int) -> PlanningFacts:
-    """Two lines: one makes blanks, the other bolts of two blanks each, and reworks scrapped bolts; blanks sell too."""
-    chance = random.Random(seed)
-    facts = tiny_facts(seed, lines=2, machines=1, horizon_h=5)
-    nut, bolt = facts.products
-    lead_h = chance.choice([0, 1])
-    blank = replace(nut, name="blank", label="Blank", lead_time_h=lead_h, holding_cost_per_unit_h=0.002)
-    again = replace(nut, name="bolt again", label="Bolt, reworked", reworks="bolt", scrap_cost=0.7)
-    bolt = replace(bolt, components=(Component(product="blank", quantity=2.0),), scrap_cost=2.0, scrap_value=0.3)
-    first, _, _, last = facts.capabilities
-    capabilities = (
-        replace(first, product="blank", rate_per_h=2.0 * first.rate_per_h),
-        replace(last, scrap_ratio=0.15, setup_h=0.1),
-        replace(last, product="bolt again", scrap_ratio=0.3, setup_h=0.1, setup_cost=1.0, energy_kwh_per_unit=0.1),
-    )
-    products = {0: "bolt", 1: "blank", 2: "bolt"}
-    orders = tuple(replace(order, product=products[k]) for k, order in enumerate(facts.orders))
-    stock = (
-        Stock(product="blank", quantity=float(chance.randrange(0, 60))),
-        Stock(product="bolt again", quantity=float(chance.randrange(0, 10))),
-    )
-    return replace(facts, products=(blank, bolt, again), capabilities=capabilities, orders=orders, stock=stock)
-
-
 @pytest.mark.parametrize("seed", range(8))
 def test_plan_with_components_and_rework_equals_enumeration(seed: int) -> None:
     facts = assembly_facts(seed)
@@ -61,12 +37,12 @@ def test_plan_with_components_and_rework_equals_enumeration(seed: int) -> None:
     assert recompute(facts, plan) == plan.certificate
     worked_out = account(facts, plan)
     assert sum(itemise(facts, worked_out).values()) == worked_out.objective
-    assert min(left for name in ("blank", "bolt again") for left in supplies(facts, worked_out.units)[name]) > -1e-4
+    assert min(left for name in ("blank", "bolt-again") for left in supplies(facts, worked_out.units)[name]) > -1e-4
 
 
 def test_some_plan_reworks_and_some_makes_what_it_uses() -> None:
     made = [{run.product for run in planned(assembly_facts(seed)).runs} for seed in range(8)]
-    assert any("bolt again" in products for products in made)
+    assert any("bolt-again" in products for products in made)
     assert any({"bolt", "blank"} <= products for products in made)
 
 
@@ -132,5 +108,5 @@ def test_facts_name_materials_that_do_not_fit() -> None:
         "products[2].reworks",
         "products[2].components",
     ]
-    order = replace(facts.orders[0], product="bolt again")
+    order = replace(facts.orders[0], product="bolt-again")
     assert [fault.where for fault in find_faults(replace(facts, orders=(order,)))] == ["products[2].reworks"]

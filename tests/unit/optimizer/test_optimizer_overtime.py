@@ -1,11 +1,11 @@
 """Overtime: hours outside the shifts are worked where they are worth their price, and no more of them than allowed."""
 
-import random
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from optimizer_plants import START, tiny_facts
+from optimizer_plants import START
+from optimizer_rules import short_facts
 from test_optimizer_bruteforce import least_cost
 
 from optimizer.certify import check_rules, recompute
@@ -17,22 +17,13 @@ from optimizer.simulate import replay
 from optimizer.solve import solve
 from optimizer.validate import find_faults
 from plant.plans import Plan, SolveStatus
-from plant.production import Overtime, Shift
+from plant.production import Overtime
 
 HOUR = timedelta(hours=1)
 
 
 def planned(facts: PlanningFacts) -> Plan:
     return solve(build_problem(facts), number="P", created_at=START, reason="test")
-
-
-def short_facts(seed: int, *, cost_per_h: float = 12.0, most_h: float = 1.5) -> PlanningFacts:
-    """A plant whose shift ends after three of six hours, with overtime on its line."""
-    chance = random.Random(seed)
-    facts = tiny_facts(seed, machines=1, horizon_h=6)
-    shift = Shift(name="short", start_hour=6, hours=chance.choice([2, 3]))
-    overtime = Overtime(line="A0", cost_per_h=cost_per_h, most_h_per_day=most_h)
-    return replace(facts, calendar=replace(facts.calendar, shifts=(shift,), overtime=(overtime,)))
 
 
 @pytest.mark.parametrize("seed", range(6))
