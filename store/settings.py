@@ -15,8 +15,9 @@ class StoreSettings(BaseModel):
     """Seal a machine class when its hot readings span this much plant time [s] and reach `seal_rows`."""
     seal_rows: int = Field(default=2_000, ge=1)
     """Fewest rows worth a file of their own; keeps a fast clock from making many small files."""
-    seal_bytes: int = Field(default=32 * 2**20, ge=1)
-    """Seal at this size of compressed hot readings whatever their span [byte]; bounds the time to open."""
+    seal_bytes: int = Field(default=4 * 2**20, ge=1)
+    """Seal at this size of compressed hot readings whatever their span [byte]; bounds the memory that sealing takes,
+    about 30 bytes for each, and the time to open."""
     window_rows: int = Field(default=10_000, ge=0)
     """Rows per machine class that are still recognised as duplicates at once after they were sealed; more than the
     broker may have in flight. Older ones are recognised at the next sealing."""
