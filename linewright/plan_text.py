@@ -3,7 +3,7 @@
 from zoneinfo import ZoneInfo
 
 from plant.assets import Plant
-from plant.plans import Plan
+from plant.plans import Goal, Plan
 
 MOST_LINES = 40
 
@@ -12,6 +12,12 @@ def as_text(plan: Plan, *, plant: Plant) -> str:
     """Headline, trust line, maintenance, runs, costs and late orders, in the plant's local time."""
     zone = ZoneInfo(plant.timezone)
     lines = [f"{plan.number} ({plan.decision.value}): {plan.headline}", _trust(plan)]
+    stages = plan.certificate.stages if plan.certificate is not None else ()
+    for number, stage in enumerate(stages, start=1):
+        bound = "no bound" if stage.bound is None else f"proved at least {stage.bound:,.6g}"
+        unit = "kg" if stage.goal is Goal.CO2 else plant.currency
+        kept = "" if number == len(stages) else f"; kept at most {stage.limit:,.6g}"
+        lines.append(f"  goal {number}: {stage.goal.value} {stage.reached:,.6g} {unit}, {bound}{kept}")
     for conflict in plan.conflicts:
         lines.append(f"  conflict: {conflict.sentence}")
     for repair in plan.repairs:

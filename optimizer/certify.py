@@ -9,19 +9,22 @@ from dataclasses import replace
 from fractions import Fraction
 from math import ceil, prod
 
+from optimizer.certify_goals import goal_findings
 from optimizer.certify_stock import UNIT_TOLERANCE, stock_findings
 from optimizer.costing import Account, account
 from optimizer.exact import HOUR, ONE, ZERO, under_way, whole_step
 from optimizer.exact_stock import good_units
 from optimizer.facts import GRAINS_PER_UNIT, PlanningFacts, inputs_hash
-from plant.plans import Certificate, Plan, RuleCheck
+from plant.plans import Certificate, GoalStage, Plan, RuleCheck
 
 TOLERANCE = Fraction(1, 10**6)
 """For hours, energies, emissions, probabilities and money [unit of the rule]."""
 Residuals = Iterable[Fraction]
 
 
-def check_rules(facts: PlanningFacts, plan: Plan, worked_out: Account) -> tuple[RuleCheck, ...]:
+def check_rules(
+    facts: PlanningFacts, plan: Plan, worked_out: Account, stages: tuple[GoalStage, ...] = ()
+) -> tuple[RuleCheck, ...]:
     """Every rule with its worst residual on this plan."""
     return (
         _check(
@@ -51,6 +54,7 @@ def check_rules(facts: PlanningFacts, plan: Plan, worked_out: Account) -> tuple[
         _check("orders", "No order that must be made is without a line.", _orders(facts), ZERO),
         _check("costs", "The published costs are those of the plan.", _costs(plan, worked_out)),
         *_checks_of_later_rules(facts, plan, worked_out),
+        *(_check(*finding) for finding in goal_findings(facts, worked_out, stages)),
     )
 
 
@@ -83,11 +87,12 @@ def certify(
     solver_objective: float,
     bound: float | None,
     worked_out: Account | None = None,
+    stages: tuple[GoalStage, ...] = (),
 ) -> Certificate:
     """The certificate of a finished plan, with what the solver said about it."""
     worked_out = worked_out or account(facts, plan)
-    checks = check_rules(facts, plan, worked_out)
-    objective = float(worked_out.objective)
+    checks = check_rules(facts, plan, worked_out, stages)
+    objective = float(worked_out.goal(stages[-1].goal) if stages else worked_out.objective)
     gap = None if bound is None else max(objective - bound, 0.0) / max(abs(objective), 1.0)
     return Certificate(
         inputs_hash=inputs_hash(facts),
@@ -100,6 +105,7 @@ def certify(
         gap=gap,
         checks=checks,
         checked=all(check.holds for check in checks),
+        stages=stages,
     )
 
 
@@ -117,6 +123,7 @@ def recompute(facts: PlanningFacts, plan: Plan) -> Certificate | None:
         solve_s=stored.solve_s,
         solver_objective=stored.solver_objective,
         bound=stored.bound,
+        stages=stored.stages,
     )
 
 

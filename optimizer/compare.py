@@ -80,10 +80,10 @@ def compare(plan: Plan, previous: Plan, *, facts: PlanningFacts, previous_facts:
         runs_changed=len(changed),
         runs=len(keys),
         inputs=inputs,
-        before=old.objective,
-        now=new.objective,
+        before=old.cost,
+        now=new.cost,
         bridge={item: amount for item, amount in bridge.items() if amount},
-        by_inputs=account(facts, previous).objective - old.objective if same_hours else None,
+        by_inputs=account(facts, previous).cost - old.cost if same_hours else None,
     )
 
 

@@ -11,7 +11,7 @@ from optimizer import exact, exact_delays
 from optimizer.exact import ONE, ZERO, Calendar, Fate
 from optimizer.exact_stock import Units, missing_units, on_hand, orders_of, supplies
 from optimizer.facts import PlanningFacts
-from plant.plans import LateOrder, Plan
+from plant.plans import Goal, LateOrder, Plan
 from plant.production import Capability, Order
 
 NEGLIGIBLE = Fraction(1, 10**6)
@@ -46,11 +46,26 @@ class Account:
     terms: tuple[tuple[str, Fraction], ...]
     """The objective by named term [currency]."""
     late: tuple[LateOrder, ...]
+    weights: dict[str, Fraction]
+    """Of terms in the objective; a term without one counts once."""
+
+    @property
+    def cost(self) -> Fraction:
+        """Sum of all terms [currency]."""
+        return sum((amount for _, amount in self.terms), ZERO)
 
     @property
     def objective(self) -> Fraction:
-        """Sum of all terms [currency]."""
-        return sum((amount for _, amount in self.terms), ZERO)
+        """Sum of all terms, weighted [currency]."""
+        return sum((self.weights.get(name, ONE) * amount for name, amount in self.terms), ZERO)
+
+    def goal(self, goal: Goal) -> Fraction:
+        """What the plan reaches of a goal [unit of the goal]."""
+        if goal is Goal.CO2:
+            return self.co2_kg
+        if goal is Goal.COST:
+            return self.objective
+        return dict(self.terms)["backlog" if goal is Goal.LATENESS else "failures"]
 
 
 def account(facts: PlanningFacts, plan: Plan) -> Account:
@@ -107,6 +122,7 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
         co2_kg=emitted,
         terms=terms,
         late=late,
+        weights={name: Fraction(w) for name, w in facts.objective.weights.items()} if facts.objective else {},
     )
 
 

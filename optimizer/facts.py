@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from plant.assets import Machine, MachineClass, Plant
-from plant.plans import Plan
+from plant.plans import Objective, Plan
 from plant.production import Calendar, Capability, Order, PlanningPolicy, Product, Stock, Tariff
 from plant.risks import Risk
 
@@ -19,7 +19,7 @@ GRAINS_PER_UNIT = 10**7
 DERIVED = ("machine_index", "class_index")
 """Fields of the plant that follow from its lines and classes."""
 LATER: Final[dict[str, dict[str, Any]]] = {
-    "": {"fixed_maintenance": (), "fixed_lots": ()},
+    "": {"objective": None, "fixed_maintenance": (), "fixed_lots": ()},
     "products": {
         "safety_stock": 0.0,
         "safety_cost_per_unit_h": 0.0,
@@ -116,6 +116,8 @@ class PlanningFacts:
     """At most one per machine."""
     fixed_lots: tuple[FixedLot, ...] = ()
     """None speaks of hours of a line and product that another speaks of."""
+    objective: Objective | None = None
+    """What is aimed at; None: the least cost."""
 
     def class_of(self, machine: Machine) -> MachineClass:
         """The class of a machine."""

@@ -9,6 +9,7 @@ import pulp
 
 from optimizer.chance_limits import chance_stays_below_the_limit, groups_keep_their_chance
 from optimizer.delays import failures_delay_orders
+from optimizer.goals import aim
 from optimizer.implied import lots_cover_what_is_due, setup_leaves_the_rest_of_its_shift
 from optimizer.problem import PlanningProblem
 from optimizer.program import Model, Terms, unruled
@@ -58,11 +59,7 @@ def formulate(
     lots_cover_what_is_due(model, problem)
     charge_everything(model, problem)
     failures_delay_orders(model, problem)
-    total: Terms = {}
-    for terms in model.terms.values():
-        for variable, cost in terms.items():
-            total[variable] = total.get(variable, 0.0) + cost
-    model.program.setObjective(pulp.LpAffineExpression(total))
+    aim(model, problem)
     return model
 
 

@@ -4,6 +4,7 @@ import math
 
 import pulp
 
+from optimizer.goals import weights_of
 from optimizer.problem import PlanningProblem
 from optimizer.program import Model, Terms, open_hours
 
@@ -33,7 +34,13 @@ def _hours_worth_making(problem: PlanningProblem, m: int, s: int) -> float:
     price = slots.price_per_kwh + problem.facts.tariff.co2_price_per_kg * slots.co2_kg_per_kwh
     hours = slots.hours_of_shift(s)
     earns = making.scrap_cost_per_h + making.recovery_per_h < 0
-    if price.min() < 0 or earns or making.feeds != making.product or making.product in problem.used_up:
+    if (
+        price.min() < 0
+        or weights_of(problem.facts)
+        or earns
+        or making.feeds != making.product
+        or making.product in problem.used_up
+    ):
         return math.inf
     if any((m, t) in problem.frozen for t in hours):
         return math.inf

@@ -56,7 +56,7 @@ def plan_by(practice: Practice, facts: PlanningFacts, *, like: Plan, time_limit_
         like: The plan to compare with, for its number and time.
         time_limit_s: CPU time [s].
     """
-    problem = _problem(practice, facts)
+    problem = _problem(practice, replace(facts, objective=None))
     found = search(problem, time_limit_s=time_limit_s)
     if isinstance(found, Outcome):
         return None

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from optimizer.costing import account
 from optimizer.formulation import formulate
+from optimizer.goals import as_planned, demand_money
 from optimizer.highs import Integers, Outcome, Session
 from optimizer.problem import PlanningProblem, due_slot
 from optimizer.program import Model
@@ -76,6 +77,8 @@ class _Probe:
 
 def shadow_prices(problem: PlanningProblem, plan: Plan) -> tuple[Price, ...]:
     """Everything that has a price in a plan, the dearest of each kind first; empty where there is no plan to price."""
+    demand_money(problem.facts, question="a shadow price")
+    problem = as_planned(problem, plan)
     model = formulate(problem)
     session = fixed_program(problem, model, plan)
     if session is None:

@@ -24,6 +24,7 @@ from optimizer.fixing import lots_as_fixed, machines_as_fixed
 from optimizer.risk_tables import MachineOptions, machine_options
 from optimizer.slots import CLOSED, HOUR, Slots, lay_out, slot_of
 from optimizer.validate import validate
+from plant.plans import Goal
 from plant.production import Capability, Product
 
 __all__ = [
@@ -124,6 +125,10 @@ class PlanningProblem:
     """Least and greatest running hours of a making in a frozen or fixed hour, by (making, hour) [h]."""
     unmakeable: tuple[str, ...]
     """Numbers of orders that no line can make and stock does not cover."""
+    goal: Goal = Goal.COST
+    """What is aimed at now."""
+    goal_limits: tuple[tuple[Goal, float], ...] = ()
+    """What goals may be at most, those of the facts and those that earlier goals leave [unit of the goal]."""
 
     @property
     def hours(self) -> int:
@@ -212,6 +217,7 @@ def build_problem(facts: PlanningFacts) -> PlanningProblem:
         crews_free=_crews_free(facts, len(slots.starts)),
         frozen=frozen,
         unmakeable=_unmakeable(facts, slots),
+        goal_limits=tuple((each.goal, each.at_most) for each in facts.objective.limits) if facts.objective else (),
     )
 
 

@@ -7,9 +7,10 @@ between `B1 - U0` and `U1 - B0` more, whatever the optima are; never less than n
 from dataclasses import dataclass, replace
 
 from optimizer.assemble import empty_plan
+from optimizer.goals import as_planned, demand_money
 from optimizer.problem import PlanningProblem, build_problem
 from optimizer.statements import Demand, Statement, holds, limited, read_statement
-from plant.plans import CostTerm, Plan, SolveStatus
+from plant.plans import CostTerm, Goal, Plan, SolveStatus
 
 PRESSING = 1000
 """An order that must be in time counts as this many times as urgent while its plan is sought."""
@@ -51,6 +52,8 @@ def ask(problem: PlanningProblem, plan: Plan, *, statement: Statement, time_limi
     """The answer to a demand that was read already."""
     if plan.certificate is None:
         return _no_answer(statement, "There is no plan to compare with.")
+    demand_money(problem.facts, question="a why-not interval")
+    problem = as_planned(problem, plan)
     if holds(statement, plan, problem):
         sentence = f"The plan does so already: {statement.text}."
         return Answer(
@@ -105,7 +108,8 @@ def _pressing(problem: PlanningProblem, statement: Statement) -> PlanningProblem
         return f"{product.label} has no backlog price, so no order of it presses; give it one."
     pressed = replace(order, priority=max(order.priority, 1) * PRESSING)
     orders = tuple(pressed if each.number == order.number else each for each in facts.orders)
-    return build_problem(replace(facts, orders=orders))
+    pressing = build_problem(replace(facts, orders=orders))
+    return replace(pressing, goal_limits=tuple(each for each in problem.goal_limits if each[0] is not Goal.LATENESS))
 
 
 def _best(problem: PlanningProblem, plan: Plan, *, time_limit_s: float) -> Plan | str:
@@ -120,7 +124,8 @@ def _best(problem: PlanningProblem, plan: Plan, *, time_limit_s: float) -> Plan 
     if isinstance(found, Outcome):
         return f"No plan that does so was found within {time_limit_s:g} s; a longer time limit may help."
     empty = empty_plan(problem, number=f"{plan.number}-other", created_at=plan.created_at, reason="why not")
-    other = publish(problem, found, empty)
+    stages = plan.certificate.stages if plan.certificate is not None else ()
+    other = publish(problem, found, empty, stages=stages)
     return other if other.status in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE) else other.headline
 
 

@@ -9,9 +9,12 @@
 import math
 from dataclasses import dataclass
 
+import pulp
+
 from optimizer import highs
 from optimizer.control import CONTROL, Clock, Control, Progress
 from optimizer.formulation import formulate
+from optimizer.goals import goal_terms
 from optimizer.greedy import Favour, greedy_lots
 from optimizer.highs import Integers, Outcome, Session, Solution, Values
 from optimizer.improve import Best, improve
@@ -64,8 +67,11 @@ def search(
     gap: float | None = None,
     without: frozenset[str] = frozenset(),
     control: Control = CONTROL,
+    start: Model | None = None,
 ) -> Found | Outcome:
     """The best schedule the solver finds, with `without` naming machines that may not be maintained.
+
+    `start` is the program of an earlier search for the same plant, whose choices are tried first.
 
     Stops at a relative `gap`; None: the policy's. The limit is CPU time, or work, as the control measures it.
     """
@@ -74,6 +80,8 @@ def search(
     model = formulate(problem, without=without)
     session = Session(model.program, clock)
     chase = _Chase(session, model, problem, gap)
+    if start is not None:
+        chase.begin_from(start)
     if not model.setup or len(model.setup) + sum(len(options) for options in model.choice.values()) < SMALL:
         chase.prove()
     else:
@@ -92,7 +100,7 @@ def search(
     return Found(
         schedule=read_schedule(problem, model),
         solution=solution,
-        constant=sum(model.constants.values()),
+        constant=goal_terms(model, problem, problem.goal)[1],
         how=f"{how}; stopped by hand" if clock.is_cancelled else how,
         model=model,
     )
@@ -114,7 +122,7 @@ class _Chase:
     def __init__(self, session: Session, model: Model, problem: PlanningProblem, gap: float) -> None:
         self._session, self._model, self._problem, self._gap = session, model, problem, gap
         self._clock = session.clock
-        self._constant = sum(model.constants.values())
+        self._constant = goal_terms(model, problem, problem.goal)[1]
         self._relaxed: Values | None = None
         self._relaxed_s = 0.0
         self._told: tuple[float, float] | None = None
@@ -133,6 +141,21 @@ class _Chase:
             proved=self.best is not None and self._is_near(self.best),
             seconds=self._clock.spent_s,
         )
+
+    def begin_from(self, earlier: Model) -> None:
+        """The choices of an earlier plan, where they keep the rules of this program."""
+        known = {variable.name: variable.varValue for variable in earlier.program.variables()}
+        session = self._session
+        fixed = {
+            column: float(round(known.get(variable.name) or 0.0))
+            for variable, column in session.column.items()
+            if variable.cat == pulp.LpInteger
+        }
+        session.fix(fixed)
+        solution = session.run(time_limit_s=FIRST_LEAST_S, gap=self._gap, integers=Integers.RELAXED)
+        session.fix({})
+        if solution.outcome is Outcome.FOUND and solution.proved:
+            self._take(Best(values=session.values, objective=solution.objective))
 
     def first_plans(self) -> None:
         """One from the orders alone, one that keeps to the accepted plan."""

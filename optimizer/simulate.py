@@ -139,7 +139,7 @@ def replay(
         replay=Replay(
             paths=paths,
             seed=seed,
-            planned_cost=float(worked_out.objective),
+            planned_cost=float(worked_out.cost),
             cost=spread(costs),
             terms={name: float(terms[name].mean()) for name in planned if name in terms},
             failures=float(fortunes.failures.sum(axis=1).mean()),

@@ -14,7 +14,7 @@ from optimizer.certify import certify
 from optimizer.control import CONTROL, Control
 from optimizer.explain import headline
 from optimizer.problem import PlanningProblem
-from plant.plans import Plan, SolveStatus
+from plant.plans import Goal, GoalStage, Plan, SolveStatus
 
 if TYPE_CHECKING:
     from optimizer.search import Found
@@ -43,29 +43,30 @@ def solve(
     """
     from optimizer.highs import Outcome
     from optimizer.infeasible import explain_infeasible
-    from optimizer.search import search
+    from optimizer.infeasible_goals import explain_limits
+    from optimizer.stages import search_in_order
 
     empty = empty_plan(problem, number=number, created_at=created_at, reason=reason)
     policy = problem.facts.policy
     if problem.unmakeable:
         return explain_infeasible(problem, empty)
-    found = search(problem, time_limit_s=policy.time_limit_s, control=control)
-    if isinstance(found, Outcome):
-        if found is Outcome.INFEASIBLE:
-            return explain_infeasible(problem, empty)
+    reached = search_in_order(problem, empty=empty, control=control)
+    if isinstance(reached, Outcome):
+        if reached is Outcome.INFEASIBLE:
+            return explain_limits(problem, empty) if problem.goal_limits else explain_infeasible(problem, empty)
         sentence = (
             f"No plan was found within {policy.time_limit_s:g} s. A longer time limit or a shorter horizon may help."
         )
         return replace(empty, headline=sentence)
-    plan = publish(problem, found, empty)
+    plan = publish(problem, reached.found, empty, stages=reached.stages)
     if plan.status in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE):
-        without = _without_maintenance(problem, plan, control)
+        without = _without_maintenance(reached.problem, plan, control)
         saving, at_least = without if without is not None else (None, False)
         plan = replace(plan, saving=saving, headline=headline(problem.facts, plan, saving, at_least=at_least))
     return plan
 
 
-def publish(problem: PlanningProblem, found: "Found", empty: Plan) -> Plan:
+def publish(problem: PlanningProblem, found: "Found", empty: Plan, *, stages: tuple[GoalStage, ...] = ()) -> Plan:
     """The plan of a schedule with its certificate; of status none where a rule does not hold."""
     plan, worked_out = assemble(
         problem, found.schedule, number=empty.number, created_at=empty.created_at, reason=empty.reason
@@ -78,6 +79,7 @@ def publish(problem: PlanningProblem, found: "Found", empty: Plan) -> Plan:
         solver_objective=found.solution.objective + found.constant,
         bound=found.bound,
         worked_out=worked_out,
+        stages=stages,
     )
     if not certificate.checked:
         failed = [check for check in certificate.checks if not check.holds]
@@ -100,7 +102,7 @@ def _without_maintenance(problem: PlanningProblem, plan: Plan, control: Control)
     free = {options.machine for options in problem.machines if not options.forced and options.starts[0] is None}
     proposed = frozenset(window.machine for window in plan.maintenance if window.machine in free)
     certificate = plan.certificate
-    if not proposed or certificate is None:
+    if not proposed or certificate is None or problem.goal is not Goal.COST:
         return None
     limit_s = max(problem.facts.policy.time_limit_s * SAVING_TIME_SHARE, 1.0)
     gap = max(problem.facts.policy.gap, SAVING_GAP)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from optimizer.facts import PlanningFacts
 from optimizer.soundness import aware, fault, numbers, unique
+from optimizer.validate_objective import objective_faults
 from optimizer.validate_production import production_faults
 from plant.errors import DataError, Fault
 
@@ -31,6 +32,7 @@ def find_faults(facts: PlanningFacts) -> Iterator[Fault]:
     yield from _tariff_faults(facts)
     yield from _policy_faults(facts)
     yield from _risk_faults(facts)
+    yield from objective_faults(facts)
     time_faults = tuple(_time_faults(facts))
     yield from time_faults
     if not time_faults:

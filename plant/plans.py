@@ -1,6 +1,6 @@
 """A proposed plan, with the proof that it keeps the rules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -13,6 +13,64 @@ class SolveStatus(StrEnum):
     INFEASIBLE = "infeasible"
     NONE = "none"
     """No plan was found within the limits."""
+
+
+class Goal(StrEnum):
+    """What a plan can aim at; less is better of each."""
+
+    LATENESS = "lateness"
+    """The term `backlog` [currency]."""
+    RISK = "risk"
+    """The term `failures`: what failures are expected to cost [currency]."""
+    COST = "cost"
+    """All terms, weighted [currency]."""
+    CO2 = "co2"
+    """Emissions [kg]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GoalStep:
+    """A goal in its place in the order."""
+
+    goal: Goal
+    tolerance: float = 0.0
+    """Later goals may raise it by this part of what was reached, or of 1 where that is less."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GoalLimit:
+    """What a goal may be at most."""
+
+    goal: Goal
+    at_most: float
+    """[unit of the goal]"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Objective:
+    """What a plan aims at, where it is not plain cost."""
+
+    weights: dict[str, float] = field(default_factory=dict)
+    """Of terms of the cost, by name; a term without one counts once."""
+    order: tuple[GoalStep, ...] = ()
+    """Goals, the most important first; cost comes last where it is not among them."""
+    limits: tuple[GoalLimit, ...] = ()
+    """Kept whatever is aimed at."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GoalStage:
+    """What was reached for one goal of the order."""
+
+    goal: Goal
+    tolerance: float
+    """As asked for."""
+    reached: float
+    """By the best plan of this stage, in exact arithmetic [unit of the goal]."""
+    bound: float | None
+    """No plan that keeps the earlier goals has less [unit of the goal]; None: not known."""
+    limit: float
+    """What later goals may raise it to [unit of the goal]."""
 
 
 class Decision(StrEnum):
@@ -120,6 +178,8 @@ class Certificate:
     checks: tuple[RuleCheck, ...]
     checked: bool
     """Every rule holds. Nothing unchecked is published."""
+    stages: tuple[GoalStage, ...] = ()
+    """What was reached goal by goal, in their order; none where cost alone was aimed at."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""`linewright plan whatif | replay`: other facts side by side, and what chance makes of a plan."""
+"""`linewright plan whatif | replay | pareto`: other facts or goals side by side, and what chance makes of a plan."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ import typer
 from linewright.cli.plan_questions import CaseOption, JsonOption, open_case
 from linewright.cli.site import SiteOption, load_site
 from plant.errors import Fault, QuestionError
+from plant.plans import Goal
 
 if TYPE_CHECKING:
     from optimizer.scenarios import Scenario
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command()(whatif)
     app.command()(replay)
+    app.command()(pareto)
 
 
 def whatif(
@@ -86,6 +88,30 @@ def replay(
             keep(records, document)
     currency = case.facts.plant.currency
     typer.echo(json.dumps(document, indent=2) if as_json else replay_text(document, currency=currency))
+
+
+def pareto(
+    plan: Annotated[
+        str, typer.Argument(metavar="[N]", help="A plan's number, or a facts file; default: the newest plan's facts.")
+    ] = "",
+    over: Annotated[Goal, typer.Option(help="What is traded against cost.")] = Goal.CO2,
+    points: Annotated[int, typer.Option(help="How many plans.")] = 7,
+    time_limit: Annotated[float, typer.Option("--time-limit", min=0.1, help="CPU time of each search [s].")] = 10.0,
+    cores: Annotated[int, typer.Option(min=0, help="Searches at a time; 0: as many as this machine has.")] = 0,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Draw the front, as .png or .svg.")] = None,
+    as_json: JsonOption = False,
+    site: SiteOption = None,
+) -> None:
+    """Plan the front between cost and another goal: what less lateness, risk or CO2 costs; each plan checked."""
+    from linewright.pareto import as_table, draw
+    from linewright.pareto import pareto as front_of
+
+    case = open_case(plan, site)
+    front = front_of(case.facts, over=over, points=points, time_limit_s=time_limit, cores=cores)
+    currency = case.facts.plant.currency
+    if output is not None:
+        draw(front, over=over, currency=currency, path=output)
+    typer.echo(msgspec.json.encode(front).decode() if as_json else as_table(front, over=over, currency=currency))
 
 
 def _of_file(file: Path | None) -> tuple["Scenario", ...]:

@@ -181,7 +181,7 @@ def report(
         "of a plant. Rates stray by 3 % and scrap by 25 % of itself from shift to shift. The planner knows each "
         "machine's survival curve; the true hazards of a path differ from it: `stated` so far that the probability of "
         f"failing within 48 h is off by {STATED_ERROR:g} on average, the calibration error that the hazard network "
-        f"states on C-MAPSS (log hazards off by {sd:.2f}), `far off` by {FAR_OFF_SD:g} in the log hazard. All plans but one "
+        f"states on C-MAPSS (log hazards off by {sd:.2f}), `far off` by {FAR_OFF_SD:g} in it. All plans but one "
         "price the delays that failures bring (`planning.price_delays`).",
         "",
         "Positive: the other practice costs more. The interval is that of the mean over plants (95 %, normal).",

@@ -9,6 +9,7 @@ import optimizer.certify
 
 CHECK = {
     "optimizer.certify",
+    "optimizer.certify_goals",
     "optimizer.certify_stock",
     "optimizer.costing",
     "optimizer.exact",
