@@ -11,11 +11,13 @@ import numpy as np
 import pulp
 
 from optimizer import highs
+from optimizer.capacity import conflict_by_hours, missing_by_hours
 from optimizer.formulation import formulate
 from optimizer.infeasible_groups import RULES, group_rules, group_sentence, group_ways_out
 from optimizer.maintenance import choose_maintenance
 from optimizer.problem import PlanningFacts, PlanningProblem, build_problem
 from optimizer.shortfall import (
+    DEADLINE,
     KINDS,
     give_in,
     lacks,
@@ -30,6 +32,8 @@ from plant.plans import Conflict, Plan, Repair, SolveStatus
 TIME_LIMIT_S = 3.0
 """For each question asked about an infeasible plan, and for each repair [s]."""
 MAX_EXTRA_CREWS = 5
+SMALL = 6000
+"""Plants with more (making, hour)s are told repairs that need no search."""
 FEW_RULES = 6
 """More rules are not told one machine at a time."""
 CREWS, CAP, FROZEN = "crews|plant", "co2_cap|plant", "frozen|plant"
@@ -66,8 +70,10 @@ def find_conflict(problem: PlanningProblem) -> list[str]:
     """An irreducible set of limits that leave no plan together; empty where that is not so.
 
     The machines of a line count as one rule at first, so that few rules are told of a big plant; machine by machine
-    where that leaves no more than people read.
+    where that leaves no more than people read. What the hours of the lines alone rule out is found first, at once.
     """
+    if by_hours := conflict_by_hours(problem):
+        return by_hours
     stock = suspects(problem, time_limit_s=TIME_LIMIT_S) if any(stock_limits(problem)) else []
     by_line = _conflict_of(problem, [*stock, *_limits(problem, by_line=True)])
     if len(problem.lines) == len(problem.machines):
@@ -240,10 +246,13 @@ def ways_out(problem: PlanningProblem, conflict: tuple[str, ...]) -> Iterator[Wa
         yield WayOut(sentence=sentence, amount=lost, facts=replace(facts, orders=orders))
     for kind in KINDS:
         if any(rule.startswith(f"{kind}|") for rule in conflict):
-            missing = lacks(problem, kind, time_limit_s=TIME_LIMIT_S)
+            is_small = len(problem.makings) * problem.hours <= SMALL
+            missing = lacks(problem, kind, time_limit_s=TIME_LIMIT_S) if is_small or kind != DEADLINE else None
             if missing:
                 sentence, units, changed = give_in(facts, kind, missing)
                 yield WayOut(sentence=sentence, amount=units, facts=changed)
+            elif missing is None and kind == DEADLINE:
+                yield _without_deadlines(problem)
     if facts.calendar.overtime and any(rule.split("|", 1)[0] in KINDS for rule in conflict):
         yield from _more_overtime(facts)
     if CAP in conflict and facts.tariff.co2_cap_kg is not None:
@@ -271,6 +280,21 @@ def ways_out(problem: PlanningProblem, conflict: tuple[str, ...]) -> Iterator[Wa
         thawed = replace(facts, policy=replace(facts.policy, frozen_h=0), fixed_lots=())
         sentence = f"Let the plan change its first hours{' and what was fixed' if facts.fixed_lots else ''}."
         yield WayOut(sentence=sentence, amount=float(facts.policy.frozen_h), facts=thawed)
+
+
+def _without_deadlines(problem: PlanningProblem) -> WayOut:
+    """All orders may wait: what a large plant is told, where which ones must could not be found at once."""
+    short = missing_by_hours(problem)
+    orders = tuple(replace(order, deadline_at=None) for order in problem.facts.orders)
+    least = ", ".join(
+        f"{rule.split('|', 1)[1]} ({units:.4g} units)" for rule, units in sorted(short.items())[:FEW_RULES]
+    )
+    told = f" at least {least} will be later than their deadline." if least else " which are later is then for costs."
+    return WayOut(
+        sentence=f"Take the deadlines as due dates:{told}",
+        amount=sum(short.values()),
+        facts=replace(problem.facts, orders=orders),
+    )
 
 
 def _more_overtime(facts: PlanningFacts) -> Iterator[WayOut]:

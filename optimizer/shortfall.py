@@ -93,7 +93,7 @@ def lacks(problem: PlanningProblem, kind: str, *, time_limit_s: float) -> list[L
     mine = [rule for rule in stock_limits(problem) if rule.split("|", 1)[0] == kind]
     model, slack = _elastic(problem, mine)
     session = Session(model.program)
-    solution = session.run(time_limit_s=time_limit_s, gap=0.01)
+    solution = session.run(time_limit_s=time_limit_s, gap=NOTABLE)
     if solution.outcome is not Outcome.FOUND:
         return None
     found = {rule: float(session.values[session.column[variable]]) for rule, variable in slack.items()}

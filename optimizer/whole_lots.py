@@ -53,14 +53,16 @@ def place_whole_units(
 
 
 def _lots(model: Model, problem: PlanningProblem) -> Iterator[tuple[tuple[int, int], Terms]]:
-    """What a lot's running hours are the sum of, by (making, shift); none that keeps a frozen hour.
+    """What a lot's running hours are the sum of, by (making, shift).
 
-    Lots that count in thousandths or take no setup only where what they lose by rounding may break a rule.
+    Lots with frozen hours, and those that count in thousandths or take no setup, only where what they lose by rounding
+    may break a rule.
     """
     for m, making in enumerate(problem.makings):
         for s in range(len(problem.slots.shift_names)):
             hours = problem.slots.hours_of_shift(s)
-            if any((m, t) in problem.frozen for t in hours):
+            kept = [(m, t) in problem.frozen for t in hours]
+            if all(kept) or (any(kept) and not problem.is_hard):
                 continue
             if (m, s) in model.lot and (making.step == 1.0 or problem.is_hard):
                 yield (m, s), {model.lot[m, s]: 1.0}

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "optimizer
 
 import msgspec
 from optimizer_plants import START, tiny_facts
+from optimizer_rules import all_rules_facts, assembly_facts, family_facts, hard_facts, short_facts
 
 from optimizer.certify import recompute
 from optimizer.expressions.model import read_model
@@ -31,6 +32,7 @@ from plant.errors import ConfigError
 from plant.plans import SolveStatus
 
 MODELS = Path(__file__).resolve().parents[2] / "deploy" / "models"
+RULES = (hard_facts, family_facts, assembly_facts, short_facts, all_rules_facts)
 SOLVE_S, MODEL_S = 0.4, 0.3
 """CPU time of a search."""
 SLOW_S = 20.0
@@ -95,7 +97,9 @@ def fuzz(items: int, *, seed: int) -> tuple[Counter[tuple[str, str]], list[str]]
 def facts(chance: random.Random) -> tuple[str, str]:
     """Planning facts with one to three fields damaged, or as they are."""
     whole = tiny_facts(chance.randrange(50), horizon_h=chance.randrange(2, 9), lines=chance.randrange(1, 3), machines=1)
-    if chance.random() < 0.3:
+    if chance.random() < 0.5:  # hard limits, families, components and rework, overtime, or all of them
+        whole = chance.choice(RULES)(chance.randrange(50))
+    if chance.random() < 0.3 and "nut" in {c.product for c in whole.capabilities if c.line == "A0"}:
         lot = FixedLot(line="A0", product="nut", start=START, end=START.replace(hour=6), gross_units=5.0)
         fixed = FixedMaintenance(machine="A0-0", starts=())
         whole = replace(whole, fixed_lots=(lot,), fixed_maintenance=(fixed,))

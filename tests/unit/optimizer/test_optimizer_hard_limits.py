@@ -1,15 +1,18 @@
 """Deadlines, products that may not be late, hard limits of stock: in the plan, in its check, and where they clash."""
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from optimizer_plants import START, tiny_facts
+from optimizer_plants import START, demo_facts, tiny_facts
 from optimizer_rules import hard_facts
 from test_optimizer_bruteforce import least_cost
 
+from optimizer.capacity import missing_by_hours
 from optimizer.certify import check_rules
 from optimizer.costing import account
+from optimizer.infeasible import find_conflict, ways_out
 from optimizer.problem import PlanningFacts, build_problem
 from optimizer.solve import solve
 from optimizer.validate import find_faults
@@ -102,3 +105,27 @@ def test_facts_name_a_deadline_before_the_due_date_and_limits_the_wrong_way_roun
     products = (replace(facts.products[0], hard_min_stock=9.0, hard_max_stock=3.0), *facts.products[1:])
     where = [fault.where for fault in find_faults(replace(facts, orders=orders, products=products))]
     assert where == ["products[0].hard_max_stock", f"order {facts.orders[0].number}: deadline_at"]
+
+
+def test_deadlines_beyond_the_hours_of_a_large_plant_are_told_at_once() -> None:
+    facts = demo_facts(1, horizon_h=120)
+    first, *rest = facts.orders
+    lines = {c.line for c in facts.capabilities if c.product == first.product}
+    rate = max(c.rate_per_h for c in facts.capabilities if c.product == first.product)
+    huge = replace(first, quantity=200.0 * rate * len(lines), deadline_at=START + 120 * HOUR)
+    soft = [replace(order, deadline_at=START + 120 * HOUR) for order in rest]
+    problem = build_problem(replace(facts, orders=(huge, *soft)))
+    began = time.process_time()
+    conflict = tuple(find_conflict(problem))
+    way = next(ways_out(problem, conflict))
+    assert time.process_time() - began < 4.0
+    assert conflict == (f"deadline|{first.number}",)
+    assert first.number in way.sentence
+    assert way.amount > 50.0 * rate
+
+
+def test_hours_alone_never_rule_out_what_enumeration_finds_possible() -> None:
+    for seed in range(12):
+        facts = hard_facts(seed)
+        if least_cost(facts) < float("inf"):
+            assert not missing_by_hours(build_problem(facts))
