@@ -57,6 +57,9 @@ def _changes(before: PlanningFacts, now: PlanningFacts) -> Iterator[InputChange]
         yield InputChange(kind="shift", entity="", product="", sentence="The plant's shifts changed.")
     for name, found in _fields(before.policy, now.policy, timezone=now.plant.timezone):
         yield InputChange(kind="limit", entity=name, product="", sentence=f"Planning: {found}.")
+    if before.calendar.overtime != now.calendar.overtime:
+        yield InputChange(kind="shift", entity="", product="", sentence="The overtime that lines may work changed.")
+    yield from _products(before, now)
     yield from _capabilities(before, now)
     for kind, known, new in (("line", before.plant.lines, now.plant.lines), ("product", before.products, now.products)):
         names, others = [each.name for each in known], [each.name for each in new]
@@ -115,6 +118,15 @@ def _closures(before: PlanningFacts, now: PlanningFacts) -> Iterator[InputChange
         if closure not in now.calendar.closures and closure.end > now.start:
             sentence = f"{closure.line or 'The plant'} is open again: {closure.reason}."
             yield InputChange(kind="closure", entity=closure.line, product="", sentence=sentence)
+
+
+def _products(before: PlanningFacts, now: PlanningFacts) -> Iterator[InputChange]:
+    old = {product.name: product for product in before.products}
+    for product in now.products:
+        if product.name in old and old[product.name] != product:
+            said = "; ".join(found for _, found in _fields(old[product.name], product, timezone=now.plant.timezone))
+            sentence = f"{product.label}: {said}."
+            yield InputChange(kind="product", entity=product.name, product=product.name, sentence=sentence)
 
 
 def _capabilities(before: PlanningFacts, now: PlanningFacts) -> Iterator[InputChange]:

@@ -12,6 +12,7 @@ from optimizer.certify import check_rules, recompute
 from optimizer.costing import account
 from optimizer.exact_stock import supplies
 from optimizer.formulation import formulate
+from optimizer.inputs import changed_inputs
 from optimizer.ledger import itemise
 from optimizer.problem import PlanningFacts, build_problem
 from optimizer.simulate import replay
@@ -110,3 +111,12 @@ def test_facts_name_materials_that_do_not_fit() -> None:
     ]
     order = replace(facts.orders[0], product="bolt-again")
     assert [fault.where for fault in find_faults(replace(facts, orders=(order,)))] == ["products[2].reworks"]
+
+
+def test_a_changed_bill_of_materials_is_told_as_a_reason() -> None:
+    facts = assembly_facts(0)
+    blank, bolt, again = facts.products
+    dearer = replace(bolt, components=(Component(product="blank", quantity=3.0),), hard_min_stock=5.0)
+    (change,) = changed_inputs(facts, replace(facts, products=(blank, dearer, again)))
+    assert (change.kind, change.product) == ("product", "bolt")
+    assert change.sentence == f"{bolt.label}: hard min stock 5 instead of None; components changed."
