@@ -1,13 +1,17 @@
 """What the sections on production, demand and calendar say to the planner beyond rates, prices and dates."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from linewright.pipeline import propose
 from linewright.production import stock_changes
 from linewright.settings.production import CalendarPart, OrderPart, ProductPart
 from linewright.settings.references import reference_faults
+from linewright.settings.site import load
+from optimizer.facts import PlanningFacts
 from plant.production import Capability
 
 
@@ -62,3 +66,81 @@ def test_overtime_reaches_the_calendar_and_its_line_must_be_there() -> None:
     values = {"calendar": {"overtime": [overtime, overtime]}, "plant": {"lines": [{"name": "L1"}]}}
     found = {path for path, _, _ in reference_faults(values) if path[0] == "calendar"}
     assert found == {("calendar", "overtime", n, "line") for n in (0, 1)}
+
+
+SITE = """
+[plant]
+enterprise = "acme"
+site = "linz"
+timezone = "Europe/Vienna"
+signals = [{ name = "temperature_c", quantity = "temperature" }]
+classes = [{ name = "press" }]
+lines = [{ name = "L1", area = "hall1", machines = [{ name = "P1", class = "press" }] }]
+
+[production]
+capabilities = [
+  { line = "L1", product = "blank", rate_per_h = 60.0, family_setup_h = 0.25, family_setup_cost = 10.0 },
+  { line = "L1", product = "bolt", rate_per_h = 40.0, scrap_ratio = 0.1, family_setup_h = 0.25 },
+  { line = "L1", product = "bolt-again", rate_per_h = 40.0, scrap_ratio = 0.2 },
+]
+
+[[production.products]]
+name = "blank"
+price = 1.0
+hard_min_stock = 5.0
+lead_time_h = 1
+family = "soft"
+
+[[production.products]]
+name = "bolt"
+price = 5.0
+backlog_cost_per_unit_h = "never"
+family = "tough"
+scrap_value = 0.1
+components = [{ product = "blank", quantity = 1.0 }]
+
+[[production.products]]
+name = "bolt-again"
+price = 0.0
+reworks = "bolt"
+
+[demand]
+stock = { blank = 40, bolt-again = 3 }
+
+[[demand.orders]]
+number = "O1"
+product = "bolt"
+quantity = 60
+due_at = 2026-03-02T18:00:00
+deadline_at = 2026-03-02T20:00:00
+
+[calendar]
+shifts = [{ name = "day", start_hour = 6, hours = 10 }]
+overtime = [{ line = "L1", cost_per_h = 50.0, most_h_per_day = 2.0 }]
+
+[planning]
+horizon_h = 12
+"""
+
+
+def test_configured_rules_reach_a_checked_plan(tmp_path: Path) -> None:
+    file = tmp_path / "linewright.toml"
+    file.write_text(SITE, encoding="utf-8")
+    site = load(file, {}, now=datetime(2026, 3, 2, 4, 20, tzinfo=UTC))
+    facts = PlanningFacts(
+        plant=site.plant,
+        products=site.products,
+        capabilities=site.capabilities,
+        orders=site.orders,
+        stock=site.stock,
+        calendar=site.calendar,
+        tariff=site.tariff,
+        policy=site.planning,
+        risks=(),
+        start=datetime(2026, 3, 2, 5, tzinfo=UTC),
+    )
+    plan = propose(facts, number="P", created_at=facts.start, reason="test")
+    assert plan.certificate is not None, plan.headline
+    assert plan.certificate.checked, plan.headline
+    assert {"never_late", "hard_stock", "components", "overtime"} <= {check.rule for check in plan.certificate.checks}
+    assert sum(run.good_units for run in plan.runs if run.product != "blank") >= 60
