@@ -41,7 +41,8 @@ def list_orders(site: SiteOption = None) -> None:
     from linewright.wiring import open_records
 
     for order in open_records(load_site(site)).orders():
-        typer.echo(f"{order.due_at:%Y-%m-%d %H:%M}Z  {order.number:<16} {order.quantity:10.0f} {order.product}")
+        hard = f"  no later than {order.deadline_at:%Y-%m-%d %H:%M}Z" if order.deadline_at is not None else ""
+        typer.echo(f"{order.due_at:%Y-%m-%d %H:%M}Z  {order.number:<16} {order.quantity:10.0f} {order.product}{hard}")
 
 
 def replay(

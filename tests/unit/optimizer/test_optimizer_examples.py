@@ -8,6 +8,7 @@ import pytest
 from optimizer_plants import START
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from optimizer.export import write_program
 from optimizer.facts import PlanningFacts, facts_from_json, facts_from_toml, facts_to_json
 from optimizer.problem import build_problem
 from optimizer.solve import solve
@@ -66,7 +67,7 @@ def test_lot_sizing_of_the_books_is_planned_as_it_stands() -> None:
     assert plan.headline == "Every order is in time."
 
 
-def test_assembly_in_toml_is_planned_with_everything_it_says() -> None:
+def test_assembly_in_toml_is_planned_with_everything_it_says(tmp_path: Path) -> None:
     facts = facts_from_toml((EXAMPLES / "assembly.toml").read_text(encoding="utf-8"))
     plan = solve(build_problem(facts), number="P", created_at=START, reason="test")
     assert plan.certificate is not None, plan.headline
@@ -76,6 +77,7 @@ def test_assembly_in_toml_is_planned_with_everything_it_says() -> None:
     assert {"families", "overtime", "recovery"} <= {term.name for term in plan.costs}
     assert {"blank", "bolt", "stud", "bolt-again"} == {run.product for run in plan.runs}
     assert facts_from_json(facts_to_json(facts)) == facts
+    assert len(write_program(build_problem(facts), plan, tmp_path)) == 3, "the plan is a solution of its program"
 
 
 @pytest.mark.parametrize(
