@@ -71,6 +71,9 @@ def main() -> int:
     try:
         open_writer(folder, plant=PLANT, clock=PlantClock(), settings=SETTINGS).close()
         readers = [start("read", folder, 1e6, READ_EVERY_S) for _ in range(arguments.readers)]
+        for reader in readers:  # twenty starting at once would leave the first opening no processor
+            assert reader.stdout is not None
+            reader.stdout.readline()
         began = time.perf_counter()
         acknowledged, opened_s = kill_again_and_again(folder, arguments.kills, arguments.at_most_s)
         took_s = time.perf_counter() - began

@@ -54,7 +54,10 @@ def write(folder: Path, first: int, end: int) -> None:
 
 
 def read(folder: Path, seconds: float, pause_s: float = 0.0) -> None:
-    """Read until the time is over; whatever is there must be whole batches without a hole, and never become less."""
+    """Read until the time is over; whatever is there must be whole batches without a hole, and never become less.
+
+    Tells "open" once it has read for the first time, and at the end how often it read and how many rows there were.
+    """
     reader = open_reader(folder, plant=PLANT)
     until = time.monotonic() + seconds
     seen = reads = 0
@@ -73,6 +76,8 @@ def read(folder: Path, seconds: float, pause_s: float = 0.0) -> None:
         reader.ledger()
         reader.last_values()
         seen, reads = len(one), reads + 1
+        if reads == 1:
+            tell("open")
         time.sleep(pause_s)
     tell(reads, seen)
 
