@@ -31,8 +31,7 @@ def write_program(problem: PlanningProblem, plan: Plan, folder: Path) -> tuple[P
     with rules.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(("row", "rule"))
-        rows = (row.name for row in model.program.constraints())
-        writer.writerows(zip(rows, model.rules, strict=True))
+        writer.writerows(zip(model.program.constraints, model.rules, strict=True))
     return program, solution, rules
 
 
