@@ -14,6 +14,7 @@ from optimizer.certify import certify
 from optimizer.control import CONTROL, Control
 from optimizer.explain import headline
 from optimizer.problem import PlanningProblem
+from optimizer.tidying import tidied
 from plant.plans import Goal, GoalStage, Plan, SolveStatus
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def publish(problem: PlanningProblem, found: "Found", empty: Plan, *, stages: tu
     plan, worked_out = assemble(
         problem, found.schedule, number=empty.number, created_at=empty.created_at, reason=empty.reason
     )
+    if not stages and problem.goal is Goal.COST and not problem.goal_limits:  # a goal reached leaves no cent to give
+        plan, worked_out = tidied(problem, found.schedule, plan, worked_out)
     certificate = certify(
         problem.facts,
         plan,
