@@ -42,6 +42,7 @@ VALUES: tuple[Any, ...] = (
     [], [[]], {}, {"a": 1}, "2026-11-22T05:00:00Z", "2026-11-22T05:30:00Z", "2026-11-22T05:00:00",
     "9999-12-31T23:59:59Z", "__import__('os').system('touch /tmp/linewright-fuzz-ran')",
 )  # fmt: skip
+FLOATS_END = 10**300
 MARK = Path("/tmp/linewright-fuzz-ran")
 LANGUAGE = """x y on 1 2.5 0 -3 1e9 9**9**9 ( ) + - * / ** , <= >= == if else for in sum min max exp log sqrt abs pwl
     [ ] x.y lambda: __class__ () f'{x}' 1_0 0x1f None True ... := @ % // and not x[0] [x]"""
@@ -205,10 +206,10 @@ def damage(document: Any, chance: random.Random) -> None:
             del holder[last]
         case 1 if isinstance(holder, list):
             holder.append(copy.deepcopy(holder[last]))
-        case 2 if isinstance(holder[last], int | float) and not isinstance(holder[last], bool):
+        case 2 if type(holder[last]) in (int, float) and abs(holder[last]) < FLOATS_END:
             holder[last] = holder[last] * chance.choice([-1, 0, 1e-6, 0.5, 2, 1e6])
         case _:
-            holder[last] = chance.choice(VALUES)
+            holder[last] = copy.deepcopy(chance.choice(VALUES))
 
 
 def _places(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
