@@ -8,7 +8,7 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,7 @@ from store.embedded.segments import (
     OpenSegment,
     Ranges,
     Segment,
+    Written,
     enter,
     manifest,
     read_whole,
@@ -33,6 +34,15 @@ from store.embedded.segments import (
 
 ROWS_PER_WINDOW: Final = 1_000
 """Fewer rows a window are not worth a file each."""
+Moves = dict[tuple[str, str], tuple[int, int]]
+"""By run and filter: messages that turned out duplicates as a whole, and duplicate samples."""
+
+
+class Origin(NamedTuple):
+    """Where the rows of a batch came from."""
+
+    run: str
+    filters: tuple[str, ...]
 
 
 def seal_class(connection: sqlite3.Connection, folder: Path, machine_class: str) -> int:
@@ -40,26 +50,39 @@ def seal_class(connection: sqlite3.Connection, folder: Path, machine_class: str)
     batches = hot_batches(connection, machine_class)
     if not batches:
         return 0
-    hot = joined([batch.rows for batch in batches])
-    batch_of = np.repeat(np.arange(len(batches)), [len(batch.rows) for batch in batches])
-    known = _known_before(connection, folder, machine_class, hot)
-    moves = _moves(batches, hot, batch_of, known)
-    rows = in_order(without(hot, known))
-    number = next_number(connection)
-    files = [
-        write_segment(folder, table_of(part), machine_class=machine_class, number=number + index)
-        for index, part in enumerate(_by_window(rows))
-    ]
+    last = batches[-1].number
+    rows, moves = _new_rows(connection, folder, machine_class, batches)
+    count, number = len(rows), next_number(connection)
+    parts = _by_window(rows)
+    del rows
+    files: list[Written] = []
+    while parts:
+        table = table_of(parts.pop(0))
+        files.append(write_segment(folder, table, machine_class=machine_class, number=number + len(files)))
+        del table
     with transaction(connection):
         for index, file in enumerate(files):
             enter(connection, file, number=number + index, machine_class=machine_class, level=0)
-        connection.execute("DELETE FROM batches WHERE class = ? AND id <= ?", (machine_class, batches[-1].number))
+        connection.execute("DELETE FROM batches WHERE class = ? AND id <= ?", (machine_class, last))
         for (run, name), (messages, samples) in moves.items():
             ledger.reclassify(connection, run, name, messages=messages, samples=samples)
-    count = len(rows)
-    del batches, hot, rows
     give_back()
     return count
+
+
+def _new_rows(
+    connection: sqlite3.Connection, folder: Path, machine_class: str, batches: list[HotBatch]
+) -> tuple[Rows, Moves]:
+    """What is new of some batches, sorted, and what moves in the ledger; the batches are used up, to save memory."""
+    batch_of = np.repeat(np.arange(len(batches)), [len(batch.rows) for batch in batches])
+    origins = [Origin(run=batch.run, filters=batch.filters) for batch in batches]
+    hot = joined([batch.rows for batch in batches])
+    batches.clear()
+    known = _known_before(connection, folder, machine_class, hot)
+    moves = _moves(origins, hot, batch_of, known)
+    rows = without(hot, known)
+    del hot
+    return in_order(rows), moves
 
 
 def unlink_retired(connection: sqlite3.Connection, folder: Path, *, before_us: int) -> int:
@@ -163,19 +186,17 @@ def _by_window(rows: Rows) -> list[Rows]:
     return [picked(rows, window == one) for one in windows]
 
 
-def _moves(
-    batches: list[HotBatch], hot: Rows, batch_of: NDArray[np.int64], known: dict[int, list[str]]
-) -> dict[tuple[str, str], tuple[int, int]]:
+def _moves(origins: list[Origin], hot: Rows, batch_of: NDArray[np.int64], known: dict[int, list[str]]) -> Moves:
     """By run and filter: messages that turned out duplicates as a whole, and duplicate samples."""
     if not known:
         return {}
     kept = ~emptied(hot, known)
     still = set(zip(batch_of[kept].tolist(), hot.message[kept].tolist(), strict=True))
-    moves: dict[tuple[str, str], tuple[int, int]] = {}
+    moves: Moves = {}
     gone: set[tuple[int, int]] = set()
     for row, signals in known.items():
         batch, message = int(batch_of[row]), int(hot.message[row])
-        origin = (batches[batch].run, batches[batch].filters[hot.filter[row]])
+        origin = (origins[batch].run, origins[batch].filters[hot.filter[row]])
         whole = message >= 0 and (batch, message) not in still and (batch, message) not in gone
         if whole:
             gone.add((batch, message))
