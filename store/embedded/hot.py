@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,15 +48,19 @@ class HotBatch:
     rows: Rows
 
 
-def hot_batches(connection: sqlite3.Connection, machine_class: str) -> list[HotBatch]:
-    """The hot part of a class, in the order in which it was written."""
-    rows = connection.execute(
-        "SELECT id, run, filters, body FROM batches WHERE class = ? ORDER BY id", (machine_class,)
-    )
-    return [
-        HotBatch(number=row[0], run=row[1], filters=tuple(json.loads(row[2])), rows=unpacked_rows(row[3]))
-        for row in rows
-    ]
+def hot_batches(connection: sqlite3.Connection, machine_class: str, *, rows: int | None = None) -> list[HotBatch]:
+    """The hot part of a class in the order in which it was written; `rows`: only as many batches as hold so many."""
+    found: list[HotBatch] = []
+    held = 0
+    with closing(
+        connection.execute("SELECT id, run, filters, body FROM batches WHERE class = ? ORDER BY id", (machine_class,))
+    ) as cursor:
+        for number, run, filters, body in cursor:
+            found.append(HotBatch(number=number, run=run, filters=tuple(json.loads(filters)), rows=unpacked_rows(body)))
+            held += len(found[-1].rows)
+            if rows is not None and held >= rows:
+                break
+    return found
 
 
 def hot_part(connection: sqlite3.Connection, machine_class: str) -> HotPart:

@@ -34,6 +34,8 @@ from store.embedded.segments import (
 
 ROWS_PER_WINDOW: Final = 1_000
 """Fewer rows a window are not worth a file each."""
+PORTION_ROWS: Final = 100_000
+"""Sealed at a time, to whole batches: sorting and writing take some six times the memory of the rows."""
 Moves = dict[tuple[str, str], tuple[int, int]]
 """By run and filter: messages that turned out duplicates as a whole, and duplicate samples."""
 
@@ -46,10 +48,15 @@ class Origin(NamedTuple):
 
 
 def seal_class(connection: sqlite3.Connection, folder: Path, machine_class: str) -> int:
-    """Seal the whole hot part of a class; returns how many rows went into a segment."""
-    batches = hot_batches(connection, machine_class)
-    if not batches:
-        return 0
+    """Seal the whole hot part of a class, portion by portion; returns how many rows went into segments."""
+    count = 0
+    while batches := hot_batches(connection, machine_class, rows=PORTION_ROWS):
+        count += _seal_portion(connection, folder, machine_class, batches)
+        give_back()
+    return count
+
+
+def _seal_portion(connection: sqlite3.Connection, folder: Path, machine_class: str, batches: list[HotBatch]) -> int:
     last = batches[-1].number
     rows, moves = _new_rows(connection, folder, machine_class, batches)
     count, number = len(rows), next_number(connection)
@@ -66,7 +73,6 @@ def seal_class(connection: sqlite3.Connection, folder: Path, machine_class: str)
         connection.execute("DELETE FROM batches WHERE class = ? AND id <= ?", (machine_class, last))
         for (run, name), (messages, samples) in moves.items():
             ledger.reclassify(connection, run, name, messages=messages, samples=samples)
-    give_back()
     return count
 
 
