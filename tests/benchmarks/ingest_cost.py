@@ -6,7 +6,8 @@ Usage: python tests/benchmarks/ingest_cost.py [REPEATS] [MESSAGES]
 Each subject reads the same load from a real Mosquitto with deploy/mosquitto.conf; the ingestors decode, commit to the
 embedded store with ledger and quarantine, and acknowledge, in a process that leaves pandas out as the ingest role does.
 CPU is user + system time of the subscriber's process, from when some messages have warmed it up until all is durable
-and acknowledged. Subjects alternate; figures are medians.
+and acknowledged. Subjects alternate; figures are medians. `plain paho` reads as paho's own loop does, whenever a packet
+arrives; `fast` and `paho` read at the product's pace.
 With --memory one ingestor runs for so long and its resident memory is printed each minute.
 """
 
@@ -37,6 +38,7 @@ from mosquitto_broker import Mosquitto
 
 from ingest.broker_settings import BrokerSettings
 from ingest.ingestor import Ingestor
+from ingest.pacing import Pace
 from ingest.settings import IngestSettings
 from ingest.topics import ledger_filters
 from plant.clock import PlantClock
@@ -57,6 +59,9 @@ def ingest(
 ) -> dict[str, Any]:
     """Be the ingestor of one run, in a process of its own: says `connected`, then `warm`, then what it cost."""
     leave_pandas_out()
+    options = dict(options)
+    if options.pop("unpaced", False):
+        Pace.pause_s = lambda *_, **__: 0.0  # type: ignore[method-assign]  # in this process of its own
     plant, clock, stop = plant_of(fields), PlantClock(), threading.Event()
     options = {"mappings": (MAPPING,), **options}
     broker = BrokerSettings(port=port, **options.pop("broker", {}))
@@ -228,7 +233,7 @@ def cpu_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-SUBJECTS: Final = ("fast", "paho", "mosquitto_sub")
+SUBJECTS: Final = ("fast", "paho", "plain paho", "mosquitto_sub")
 COLUMNS: Final = ("cpu_s_per_million", "per_s", "p50_ms", "p99_ms", "memory_mb")
 
 
@@ -238,7 +243,8 @@ def run_one(subject: str, *, count: int, fields: int, rate_per_s: float) -> dict
     with broker() as port:
         if subject == "mosquitto_sub":
             return measure_mosquitto_sub(port, **load)
-        return measure_ingestor(port, **load, options={"broker": {"read_path": subject}})
+        options = {"broker": {"read_path": subject.removeprefix("plain ")}, "unpaced": subject.startswith("plain ")}
+        return measure_ingestor(port, **load, options=options)
 
 
 def measure_all(repeats: int, messages: int) -> list[str]:
@@ -257,7 +263,8 @@ def measure_all(repeats: int, messages: int) -> list[str]:
         found: dict[str, list[dict[str, Any]]] = {subject: [] for subject in SUBJECTS}
         for _ in range(repeats):
             for subject in SUBJECTS:
-                found[subject].append(run_one(subject, count=counts.get(subject, counts["fast"]), **load))
+                count = counts.get(subject.removeprefix("plain "), counts["fast"])
+                found[subject].append(run_one(subject, count=count, **load))
         for subject, runs in found.items():
             middle = {key: statistics.median(run.get(key, float("nan")) for run in runs) for key in COLUMNS}
             latency = load["rate_per_s"] > 0 and subject != "mosquitto_sub"
