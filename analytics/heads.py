@@ -32,7 +32,7 @@ from analytics.registry import NORMALISER_ARRAYS, WEIGHTS, read_model, write_mod
 from analytics.training import Model, NotTrained, train
 from analytics.versions import FACTS, incomplete
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 FILES: Final = (FACTS, WEIGHTS, "normality.json", "normality.safetensors", "labels.json", "labels.safetensors")
 Progress = Callable[[float, str], None]
 

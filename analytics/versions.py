@@ -13,7 +13,7 @@ from plant.errors import ConfigError, DataError, Fault
 
 FACTS: Final = "model.json"
 CURRENT: Final = "current.json"
-FORMAT: Final = 2
+FORMAT: Final = 3
 NEEDED: Final = (
     *("format", "machine_class", "version", "created_at", "settings", "signals", "kept", "setting_signals", "features"),
     *("calibration", "modes", "base_rate", "row_units", "cycle_h", "seed", "data_cut_off", "data_hash", "metrics"),
