@@ -79,6 +79,7 @@ def gather_facts(site: Site, *, store: ReadingStore, records: Records, now: date
         start=start,
         previous=records.accepted_plan(),
         ongoing=_ongoing(site, store=store, records=records, start=start),
+        objective=site.objective,
     )
 
 

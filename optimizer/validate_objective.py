@@ -5,25 +5,7 @@ from collections.abc import Iterator
 from optimizer.facts import PlanningFacts
 from optimizer.soundness import MOST, fault, unique
 from plant.errors import Fault
-
-TERMS = (
-    "setups",
-    "families",
-    "overtime",
-    "scrap",
-    "recovery",
-    "holding",
-    "backlog",
-    "delays",
-    "safety",
-    "overflow",
-    "energy",
-    "co2",
-    "peak",
-    "maintenance",
-    "failures",
-)
-"""Names of the objective's terms."""
+from plant.plans import TERMS
 
 
 def objective_faults(facts: PlanningFacts) -> Iterator[Fault]:

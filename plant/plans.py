@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 
 class SolveStatus(StrEnum):
@@ -13,6 +14,26 @@ class SolveStatus(StrEnum):
     INFEASIBLE = "infeasible"
     NONE = "none"
     """No plan was found within the limits."""
+
+
+TERMS: Final = (
+    "setups",
+    "families",
+    "overtime",
+    "scrap",
+    "recovery",
+    "holding",
+    "backlog",
+    "delays",
+    "safety",
+    "overflow",
+    "energy",
+    "co2",
+    "peak",
+    "maintenance",
+    "failures",
+)
+"""Names of the terms of a plan's cost, in the order in which they are told."""
 
 
 class Goal(StrEnum):

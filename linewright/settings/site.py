@@ -21,6 +21,7 @@ from linewright.settings import mappings, warnings
 from linewright.settings.environment import apply, is_secret, overrides, variable
 from linewright.settings.faults import describe
 from linewright.settings.files import file_faults, resolve_files
+from linewright.settings.objective import ObjectivePart
 from linewright.settings.plant import PlantPart
 from linewright.settings.production import CalendarPart, DemandPart, PlanningPart, ProductionPart, ShiftPart, TariffPart
 from linewright.settings.references import reference_faults
@@ -40,6 +41,7 @@ from linewright.settings.words import closest, shown
 from plant.assets import Plant
 from plant.clock import PlantClock
 from plant.errors import ConfigError, Fault
+from plant.plans import Objective
 from plant.production import Calendar, Capability, Order, PlanningPolicy, Product, Stock, Tariff
 from store.books.settings import RecordsSettings
 from store.influx.settings import InfluxSettings
@@ -52,6 +54,7 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "calendar": CalendarPart,
     "tariff": TariffPart,
     "planning": PlanningPart,
+    "objective": ObjectivePart,
     "replanning": ReplanningPart,
     "alarms": AlarmPolicy,
     "broker": BrokerSettings,
@@ -121,6 +124,8 @@ class Site:
     """Where readings are kept."""
     records: RecordsSettings = field(default_factory=RecordsSettings)
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    objective: Objective | None = None
+    """None: plans have the least cost."""
     replanning: ReplanningPart = field(default_factory=ReplanningPart)
     demo: bool = False
     """Whether this is the demonstration; only words differ."""
@@ -265,6 +270,7 @@ def _site(parts: dict[str, Any], *, values: dict[str, Any], path: Path, now: dat
         calendar=parts.get("calendar", AROUND_THE_CLOCK).word(timezone=plant.timezone),
         tariff=parts.get("tariff", FREE_ENERGY).word(),
         planning=parts["planning"].word(),
+        objective=parts["objective"].word(),
         replanning=parts["replanning"],
         alarms=parts["alarms"],
         ingest=parts["ingest"],
