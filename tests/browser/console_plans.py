@@ -9,6 +9,8 @@ from plant.plans import (
     Certificate,
     Conflict,
     CostTerm,
+    Goal,
+    GoalStage,
     HourUse,
     LateOrder,
     MaintenanceWindow,
@@ -146,6 +148,10 @@ def proposed_plan(number: str, created_at: datetime, *, headline: str = "Nothing
                 for rule in checks
             ),
             checked=True,
+            stages=(
+                GoalStage(goal=Goal.LATENESS, tolerance=0.05, reached=212.0, bound=208.5, limit=222.6),
+                GoalStage(goal=Goal.COST, tolerance=0.0, reached=-42_969.0, bound=-43_120.0, limit=-42_969.0),
+            ),
         ),
         headline=headline,
         saving=412.0,

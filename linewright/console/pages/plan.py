@@ -21,6 +21,7 @@ from linewright.console.views.plan_view import (
     HistoryRow,
     check_rows,
     cost_bars,
+    goal_rows,
     history,
     repair_price,
     trust_line,
@@ -296,6 +297,16 @@ def _certificate(plan: Plan, certificate: Certificate, *, currency: str) -> None
                     attribute(item, "title", fact.hint)
                     Text("dt", fact.name)
                     Text("dd", fact.value if fact.tone is Tone.MUTED else f"{fact.tone.sign} {fact.value}")
+        if certificate.stages:
+            columns = ("Goal, the first comes first", "Reached", "Proved at least", "Later goals keep")
+            with box("goals"):
+                _, body = table(columns, label="Goals", numbers=columns[1:])
+            with body:
+                for goal, *amounts in goal_rows(certificate, currency=currency):
+                    with box(tag="tr"):
+                        Text("td", goal)
+                        for amount in amounts:
+                            Text("td", amount, "num")
         with box("checks", tag="details"):
             Text("summary", f"All {len(certificate.checks)} rules, re-checked one by one")
             _, body = table(

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from linewright.console.words import MISSING, Mark, Tone, decision_mark, moment, money, number, percent, status_mark
 from plant.assets import Plant
-from plant.plans import Certificate, Plan
+from plant.plans import Certificate, Goal, Plan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +102,25 @@ def check_rows(certificate: Certificate) -> list[tuple[str, str, str, str, Mark]
             Mark(word="holds", tone=Tone.OK) if check.holds else Mark(word="broken", tone=Tone.BAD),
         )
         for check in certificate.checks
+    ]
+
+
+def goal_rows(certificate: Certificate, *, currency: str) -> list[tuple[str, str, str, str]]:
+    """Goal, what the plan reached of it, the least that is proved, and what later goals left it; in their order."""
+
+    def told(goal: Goal, amount: float | None) -> str:
+        if amount is None:
+            return MISSING
+        return f"{number(amount)} kg" if goal is Goal.CO2 else money(amount, currency=currency)
+
+    return [
+        (
+            _term_name(stage.goal.value),
+            told(stage.goal, stage.reached),
+            told(stage.goal, stage.bound),
+            told(stage.goal, stage.limit) if stage is not certificate.stages[-1] else MISSING,
+        )
+        for stage in certificate.stages
     ]
 
 
