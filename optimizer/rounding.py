@@ -56,6 +56,18 @@ def available_hours(problem: PlanningProblem, chosen: tuple[int, ...]) -> NDArra
     return hours
 
 
+def hours_of(problem: PlanningProblem, m: int, grains: int) -> float:
+    """How long a making takes for some grains [h]."""
+    return grains / GRAINS_PER_UNIT / problem.makings[m].rate_per_h
+
+
+def draw_kw(problem: PlanningProblem, m: int, t: int) -> float:
+    """Power of running a making over leaving its line idle, or off in overtime [kW]."""
+    making = problem.makings[m]
+    is_off = problem.slots.in_overtime[making.line, t]
+    return making.energy_kwh_per_h - (0.0 if is_off else float(problem.idle_kw[making.line]))
+
+
 class _ShopFloor:
     """The shop floor while it is filled: hours left per line, hour and shift, energy, and what has been placed."""
 
@@ -79,16 +91,12 @@ class _ShopFloor:
         self.co2_left = (cap if cap is not None else np.inf) - float(self.energy @ problem.slots.co2_kg_per_kwh)
         asked = self.energy.copy()
         for (m, t), hours in running.items():
-            asked[t] += self._draw_kw(m, t) * hours
+            asked[t] += draw_kw(self.problem, m, t) * hours
         self.peak_kw = float(asked.max())
 
     def grains_of(self, m: int, hours: float) -> float:
         """How many grains a making fills in some hours."""
         return hours * self.problem.makings[m].rate_per_h * GRAINS_PER_UNIT
-
-    def hours_of(self, m: int, grains: int) -> float:
-        """How long a making takes for some grains [h]."""
-        return grains / GRAINS_PER_UNIT / self.problem.makings[m].rate_per_h
 
     def room(self, m: int, t: int) -> int:
         """How many more grains of a making fit into an hour."""
@@ -98,7 +106,7 @@ class _ShopFloor:
         hours = min(float(self.left[making.line, t]), self.shift_left[making.line, shift] - self._setup_h(m, t))
         if (m, t) in self.problem.frozen:
             high = self.problem.frozen[m, t][1]
-            hours = min(hours, high - self.hours_of(m, self.grains.get((m, t), 0)))
+            hours = min(hours, high - hours_of(self.problem, m, self.grains.get((m, t), 0)))
         return max(floor(self.grains_of(m, hours) + NEARLY), 0)
 
     def add(self, m: int, t: int, count: int) -> int:
@@ -156,11 +164,11 @@ class _ShopFloor:
     def _change(self, m: int, t: int, count: int) -> None:
         """Books grains of a making into an hour, or out of it."""
         making, shift = self.problem.makings[m], self.problem.slots.shift[t]
-        hours = self.hours_of(m, count)
+        hours = hours_of(self.problem, m, count)
         self.grains[m, t] = self.grains.get((m, t), 0) + count
         self.left[making.line, t] -= hours
         self.shift_left[making.line, shift] -= hours
-        draw = self._draw_kw(m, t) * hours
+        draw = draw_kw(self.problem, m, t) * hours
         self.energy[t] += draw
         self.co2_left -= draw * float(self.problem.slots.co2_kg_per_kwh[t])
 
@@ -193,11 +201,11 @@ class _ShopFloor:
 
     def _harmless(self, m: int, t: int) -> int:
         """How many grains raise neither the peak nor the emissions beyond their limits."""
-        if (draw_kw := self._draw_kw(m, t)) <= 0:
+        if (draw := draw_kw(self.problem, m, t)) <= 0:
             return self._grain(m)
-        hours = (max(self.peak_kw, self.problem.facts.tariff.peak_so_far_kw) - float(self.energy[t])) / draw_kw
+        hours = (max(self.peak_kw, self.problem.facts.tariff.peak_so_far_kw) - float(self.energy[t])) / draw
         if (co2 := float(self.problem.slots.co2_kg_per_kwh[t])) > 0:
-            hours = min(hours, self.co2_left / (draw_kw * co2))
+            hours = min(hours, self.co2_left / (draw * co2))
         return (
             max(min(floor(self.grains_of(m, hours) + NEARLY), self._grain(m)), 0) if hours < np.inf else self._grain(m)
         )
@@ -209,18 +217,12 @@ class _ShopFloor:
             making = self.problem.makings[m]
             for flow in making.flows:
                 if flow.product == product and t + flow.delay_h < self.problem.hours:
-                    made[t + flow.delay_h] += self.hours_of(m, count) * flow.per_h
+                    made[t + flow.delay_h] += hours_of(self.problem, m, count) * flow.per_h
         for demand in self.problem.demands:
             if demand.product == product:
                 made -= demand.units
         short = np.flatnonzero(np.cumsum(made) + self.problem.stock[product] < -NEARLY)
         return int(short[0]) if len(short) else None
-
-    def _draw_kw(self, m: int, t: int) -> float:
-        """Power of running a making over leaving its line idle, or off in overtime [kW]."""
-        making = self.problem.makings[m]
-        is_off = self.problem.slots.in_overtime[making.line, t]
-        return making.energy_kwh_per_h - (0.0 if is_off else float(self.problem.idle_kw[making.line]))
 
     def _setup_h(self, m: int, t: int) -> float:
         """Hours that placing a making here would take for setting up [h]."""

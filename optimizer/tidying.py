@@ -16,7 +16,7 @@ from optimizer.certify import check_rules
 from optimizer.costing import Account
 from optimizer.facts import GRAINS_PER_UNIT
 from optimizer.problem import PlanningProblem
-from optimizer.rounding import Schedule, available_hours
+from optimizer.rounding import Schedule, available_hours, draw_kw, hours_of
 from optimizer.sequence import Piece, runs_of
 from plant.plans import Plan
 
@@ -84,9 +84,9 @@ class _Moves:
         self._left = available_hours(problem, schedule.chosen)
         self._energy = problem.idle_kw @ problem.slots.manned_share
         for (m, t), count in self.grains.items():
-            hours = _hours(problem, [(m, t, count)])
+            hours = hours_of(problem, m, count)
             self._left[problem.makings[m].line, t] -= hours
-            self._energy[t] += self._draw_kw(m, t) * hours
+            self._energy[t] += draw_kw(problem, m, t) * hours
         self._peak_kw = max(problem.facts.tariff.peak_so_far_kw, float(self._energy.max()))
         tariff, slots = problem.facts.tariff, problem.slots
         self._price = slots.price_per_kwh + tariff.co2_price_per_kg * slots.co2_kg_per_kwh
@@ -106,7 +106,7 @@ class _Moves:
 
     def _move(self, m: int, t: int, count: int, at: int) -> bool:
         """Move a piece to another hour, against as much of what is made there if no time is left; whether it did."""
-        line, hours = self._problem.makings[m].line, _hours(self._problem, [(m, t, count)])
+        line, hours = self._problem.makings[m].line, hours_of(self._problem, m, count)
         if self._is_fixed(m, t, at) or self.grains.get((m, t), 0) < count:  # it may have made room for another
             return False
         if self._left[line, at] >= hours:
@@ -123,9 +123,9 @@ class _Moves:
         problem, most = self._problem, 0.0
         energy = self._energy.copy()
         for m, t, at, count in moves:
-            hours = _hours(problem, [(m, t, count)])
-            energy[t] -= self._draw_kw(m, t) * hours
-            energy[at] += self._draw_kw(m, at) * hours
+            hours = hours_of(problem, m, count)
+            energy[t] -= draw_kw(problem, m, t) * hours
+            energy[at] += draw_kw(problem, m, at) * hours
             good, feeds = hours * problem.makings[m].good_per_h, problem.makings[m].feeds
             per_h = self._holding.get(feeds, 0.0) if at < t else self._backlog.get(feeds, 0.0)
             most += good * per_h * abs(at - t) if at != t else 0.0
@@ -139,7 +139,7 @@ class _Moves:
             self.grains[m, t] -= count
             self.grains[m, at] = self.grains.get((m, at), 0) + count
             for hour, sign in ((t, 1), (at, -1)):
-                self._left[problem.makings[m].line, hour] += sign * _hours(problem, [(m, hour, count)])
+                self._left[problem.makings[m].line, hour] += sign * hours_of(problem, m, count)
         return True
 
     def _goes_on(self, m: int, t: int) -> bool:
@@ -151,13 +151,7 @@ class _Moves:
     def _is_fixed(self, m: int, t: int, at: int) -> bool:
         return not self._problem.frozen.keys().isdisjoint([(m, t), (m, at)])
 
-    def _draw_kw(self, m: int, t: int) -> float:
-        """Power of running a making over leaving its line idle, or off in overtime [kW]."""
-        making = self._problem.makings[m]
-        is_off = self._problem.slots.in_overtime[making.line, t]
-        return making.energy_kwh_per_h - (0.0 if is_off else float(self._problem.idle_kw[making.line]))
-
 
 def _hours(problem: PlanningProblem, pieces: Iterable[Piece]) -> float:
     """How long some pieces take [h]."""
-    return sum(count / GRAINS_PER_UNIT / problem.makings[m].rate_per_h for m, _, count in pieces)
+    return sum(hours_of(problem, m, count) for m, _, count in pieces)
