@@ -8,7 +8,8 @@ embedded store with ledger and quarantine, and acknowledge, in a process that le
 CPU is user + system time of the subscriber's process, from when some messages have warmed it up until all is durable
 and acknowledged. Subjects alternate; figures are medians. `plain paho` reads as paho's own loop does, whenever a packet
 arrives; `fast` and `paho` read at the product's pace.
-With --memory one ingestor runs for so long and its resident memory is printed each minute.
+With --memory one ingestor runs for so long and its resident memory is printed each minute. Exit code 1
+where a ledger did not agree with what was published.
 """
 
 import json
@@ -128,8 +129,11 @@ def measure_ingestor(
         return told(process)
 
 
-def measure_memory(*, minutes: float, rate_per_s: float) -> None:
-    """Print the resident memory of an ingestor each minute, and the last as a share of that after two."""
+def measure_memory(*, minutes: float, rate_per_s: float) -> bool:
+    """Print the resident memory of an ingestor each minute, and the last as a share of that after two.
+
+    Gives whether the ledger was exact.
+    """
     count, found = round(minutes * 60 * rate_per_s), list[float]()
     limit_s = minutes * 60 + LIMIT_S
     with broker() as port, ingestor(port, count=count, fields=6, options={}, limit_s=limit_s) as process:
@@ -147,6 +151,7 @@ def measure_memory(*, minutes: float, rate_per_s: float) -> None:
         f"{after:.1f} MB after 2 min, {found[-1]:.1f} MB at the end ({found[-1] / after:.3f} times), "
         f"{result['memory_mb']:.1f} MB at most; ledger exact: {'yes' if result['exact'] else 'NO'}"
     )
+    return bool(result["exact"])
 
 
 @contextmanager
@@ -247,8 +252,9 @@ def run_one(subject: str, *, count: int, fields: int, rate_per_s: float) -> dict
         return measure_ingestor(port, **load, options=options)
 
 
-def measure_all(repeats: int, messages: int) -> list[str]:
-    """All loads and subjects, alternating; the lines of the table."""
+def measure_all(repeats: int, messages: int) -> tuple[list[str], bool]:
+    """All loads and subjects, alternating; the lines of the table, and whether every ledger was exact."""
+    all_exact = True
     loads = [
         ("saturated", {"fields": 6, "rate_per_s": 0.0}, {"fast": messages, "paho": messages // 4}),
         ("5,000/s", {"fields": 6, "rate_per_s": 5_000.0}, {"fast": messages // 4, "paho": messages // 8}),
@@ -265,6 +271,7 @@ def measure_all(repeats: int, messages: int) -> list[str]:
             for subject in SUBJECTS:
                 count = counts.get(subject.removeprefix("plain "), counts["fast"])
                 found[subject].append(run_one(subject, count=count, **load))
+                all_exact &= found[subject][-1]["exact"]
         for subject, runs in found.items():
             middle = {key: statistics.median(run.get(key, float("nan")) for run in runs) for key in COLUMNS}
             latency = load["rate_per_s"] > 0 and subject != "mosquitto_sub"
@@ -278,7 +285,7 @@ def measure_all(repeats: int, messages: int) -> list[str]:
             )
             lines.append(f"| {name} | {subject} | {' | '.join(shown)} |")
             print(lines[-1], flush=True)
-    return lines
+    return lines, all_exact
 
 
 if __name__ == "__main__":
@@ -289,9 +296,9 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--memory"]:
         given = [float(each) for each in sys.argv[2:]]
         minutes, rate = (*given, *(30.0, 4_000.0)[len(given) :])
-        measure_memory(minutes=minutes, rate_per_s=rate)
-        sys.exit(0)
+        sys.exit(0 if measure_memory(minutes=minutes, rate_per_s=rate) else 1)
     numbers = [int(each) for each in sys.argv[1:]]
     repeats, messages = (*numbers, *(3, 160_000)[len(numbers) :])
-    table = measure_all(repeats, messages)
+    table, is_exact = measure_all(repeats, messages)
     print("\n".join(table))
+    sys.exit(0 if is_exact else 1)
