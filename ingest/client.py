@@ -79,7 +79,7 @@ def session_properties(broker: BrokerSettings, *, session: Session = Session.KEP
     """What MQTT 5 lets a client ask of its session; None for 3.1.1."""
     if broker.protocol is not Protocol.V5:
         return None
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
     properties.SessionExpiryInterval = broker.session_expiry_s if session is Session.KEPT else 0
     properties.ReceiveMaximum = broker.receive_maximum
     return properties

@@ -96,7 +96,7 @@ def plan_fast(plan: JsonPlan) -> FastPlan | None:
     return FastPlan(
         plan=plan,
         one=msgspec.json.Decoder(message),
-        many=msgspec.json.Decoder(list[message]),  # type: ignore[valid-type]
+        many=msgspec.json.Decoder(list[message]),  # type: ignore[valid-type]  # made at run time
         flat=all(len(path) == 1 for path in leaves),
         time=places[plan.time_path],
         fields=tuple(places[field.path] for field in plan.fields),

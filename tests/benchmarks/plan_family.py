@@ -198,7 +198,7 @@ def facts_of(document: Document, **policy: float) -> PlanningFacts:
             co2_price_per_kg=document["co2_price_per_kg"],
         ),
         policy=PlanningPolicy(
-            **{  # type: ignore[arg-type]
+            **{  # type: ignore[arg-type]  # fields by name
                 "horizon_h": hours,
                 "option_step_h": starts[1] - starts[0],
                 "crews": document["crews"],

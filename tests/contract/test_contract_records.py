@@ -255,7 +255,7 @@ def test_roles_notes_requests_and_audit_come_back(records: Records) -> None:
 
 
 def test_transaction_that_fails_leaves_nothing(records: Records) -> None:
-    broken = replace(alert("A-2"), opened_at="not a time")  # type: ignore[arg-type]
+    broken = replace(alert("A-2"), opened_at="not a time")  # type: ignore[arg-type]  # what is refused
     with pytest.raises(TypeError):
         records.put_alerts([alert(), broken])
     assert records.alerts() == ()

@@ -109,7 +109,7 @@ def test_killed_roles_come_back_and_nothing_is_lost(mosquitto: Mosquitto, instan
         pid = instance.pid_of(role)
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda role=role, pid=pid: instance.pid_of(role) not in (None, pid), limit_s=30)  # type: ignore[misc]
+        wait_until(lambda role=role, pid=pid: instance.pid_of(role) not in (None, pid), limit_s=30)  # type: ignore[misc]  # the loop's own values
     wait_until(lambda: instance.status()[0] == 0, limit_s=120)
     told = instance.stop()
     assert "Role ingest ended with code -9" in told

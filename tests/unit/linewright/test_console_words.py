@@ -17,7 +17,7 @@ from plant.plans import Decision, SolveStatus
 
 @pytest.mark.parametrize("module", [words, guard, feed, plan_view])
 def test_examples_in_docstrings_hold(module: object) -> None:
-    assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
+    assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]  # a module at run time
 
 
 def test_every_state_has_a_word_a_tone_and_a_hint() -> None:

@@ -19,12 +19,12 @@ UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_systemd_unit_starts_a_command_that_exists(unit: Path) -> None:
     parsed = configparser.ConfigParser(strict=False, interpolation=None)
-    parsed.optionxform = str  # type: ignore[assignment, method-assign]
+    parsed.optionxform = str  # type: ignore[assignment, method-assign]  # as its documentation says
     parsed.read(unit)
     words = parsed["Service"]["ExecStart"].split()
     assert words[0].endswith("/linewright")
     roles = {"run"} if words[1] == "run" else {"ingest", "serve", "work"}
-    assert roles <= set(get_command(app).commands)  # type: ignore[attr-defined]
+    assert roles <= set(get_command(app).commands)  # type: ignore[attr-defined]  # it is a group
     assert int(parsed["Service"]["TimeoutStopSec"]) > 30, "a role is given 30 s to end in order"
 
 
@@ -36,7 +36,7 @@ def test_compose_starts_commands_that_exist_and_mounts_files_that_are_there() ->
     text = (DEPLOY / "compose.yaml").read_text()
     started = set(re.findall(r'command: \["linewright", "(\w+)"', text))
     assert started == {"ingest", "work", "serve", "mirror"}
-    assert started <= set(get_command(app).commands)  # type: ignore[attr-defined]
+    assert started <= set(get_command(app).commands)  # type: ignore[attr-defined]  # it is a group
     mounted = re.findall(r"^ +- \./([^:]+):[^:]+:ro$", text, re.MULTILINE)
     assert "grafana/provisioning" in mounted
     assert all((DEPLOY / name).exists() for name in mounted)

@@ -58,14 +58,14 @@ def risk(machine: str, cause: Cause) -> Risk:
 def test_one_machine_in_a_new_regime_asks_for_a_training(
     site: Site, records: Records, cause: Cause, asked: bool
 ) -> None:
-    work = Judge(site=site, store=None, records=records)  # type: ignore[arg-type]
+    work = Judge(site=site, store=None, records=records)  # type: ignore[arg-type]  # no reading is asked for
     machine = site.plant.machines[0].name
     assert ask_for_training(work, [risk(machine, cause)], now=NOW) is asked
     assert [request.job for request in records.take_requests()] == ["train"] * asked
 
 
 def test_drift_on_most_machines_asks_once_a_day(site: Site, records: Records) -> None:
-    work = Judge(site=site, store=None, records=records)  # type: ignore[arg-type]
+    work = Judge(site=site, store=None, records=records)  # type: ignore[arg-type]  # no reading is asked for
     name = site.plant.machines[0].machine_class
     risks = [risk(machine.name, Cause.DRIFT) for machine in site.plant.machines if machine.machine_class == name]
     hours = [0, 1, 23, 25]

@@ -95,4 +95,4 @@ def _site(folder: Path, **replanning: object) -> Site:
 
 def _work(site: Site) -> Work:
     absent = cast("Judge", None)  # nothing that is asked here looks at machines
-    return Work(site=site, store=absent, records=absent, judge=absent, postman=absent)  # type: ignore[arg-type]
+    return Work(site=site, store=absent, records=absent, judge=absent, postman=absent)  # type: ignore[arg-type]  # none of them is asked

@@ -185,7 +185,7 @@ def test_api_takes_a_finding_from_a_user_with_a_token_only(site: Site, records: 
     report = {"finding": "true_alarm", "mode": "bearing", "note": "outer race"}
     assert ask("POST", "/api/workorders/W-1/close", json=report).status_code == 401
     wrong = ask("POST", "/api/workorders/W-1/close", json=report, headers={"Authorization": "Bearer guess"})
-    assert (wrong.status_code, records.work_order("W-1").is_open) == (401, True)  # type: ignore[union-attr]
+    assert (wrong.status_code, records.work_order("W-1").is_open) == (401, True)  # type: ignore[union-attr]  # it is there
     right = {"Authorization": f"Bearer {token}"}
     assert ask("POST", "/api/workorders/W-1/close", json={"finding": "maybe"}, headers=right).status_code == 422
     assert ask("POST", "/api/workorders/W-9/close", json=report, headers=right).status_code == 404

@@ -44,7 +44,7 @@ def tariff(**changes: object) -> Tariff:
         "co2_kg_per_kwh": tuple(0.25 + 0.1 * math.cos(math.pi * hour / 12) for hour in range(24)),
         "co2_price_per_kg": 0.08,
     }
-    return Tariff(**{**fields, **changes})  # type: ignore[arg-type]
+    return Tariff(**{**fields, **changes})  # type: ignore[arg-type]  # fields by name
 
 
 def risk(machine: str, *, scale_h: float, shape: float = 3.0, age_h: float = 0.0, at: datetime = START) -> Risk:
@@ -136,7 +136,7 @@ def demo_facts(seed: int = 1, *, lines: int = 3, horizon_h: int = 48, **policy: 
         stock=tuple(Stock(product=p, quantity=float(chance.randrange(0, 100))) for p in PRODUCTS),
         calendar=Calendar(shifts=SHIFTS),
         tariff=tariff(),
-        policy=PlanningPolicy(**{"horizon_h": horizon_h, **policy}),  # type: ignore[arg-type]
+        policy=PlanningPolicy(**{"horizon_h": horizon_h, **policy}),  # type: ignore[arg-type]  # fields by name
         risks=tuple(risk(m.name, scale_h=wearing.get(m.name, 900.0), age_h=40.0) for m in plant.machines),
         start=START,
     )
@@ -291,7 +291,7 @@ def tiny_facts(
         calendar=Calendar(shifts=SHIFTS),
         tariff=tariff(peak_so_far_kw=10.0),
         policy=PlanningPolicy(
-            **{"horizon_h": horizon_h, "option_step_h": 2, "gap": 0.0, "final_backlog_factor": 4.0, **policy}  # type: ignore[arg-type]
+            **{"horizon_h": horizon_h, "option_step_h": 2, "gap": 0.0, "final_backlog_factor": 4.0, **policy}  # type: ignore[arg-type]  # fields by name
         ),
         risks=tuple(
             risk(m.name, scale_h=chance.uniform(8, 60), shape=2.0, age_h=chance.uniform(5, 30)) for m in plant.machines

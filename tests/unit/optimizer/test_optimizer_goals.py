@@ -25,7 +25,7 @@ def plan_for(facts: PlanningFacts) -> Plan:
 
 
 def aiming(facts: PlanningFacts, **fields: object) -> PlanningFacts:
-    return replace(facts, objective=Objective(**fields))  # type: ignore[arg-type]
+    return replace(facts, objective=Objective(**fields))  # type: ignore[arg-type]  # fields by name
 
 
 def in_order(*goals: Goal, tolerance: float = 0.0) -> tuple[GoalStep, ...]:

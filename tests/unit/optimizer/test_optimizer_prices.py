@@ -116,7 +116,7 @@ def test_kilogram_under_the_cap_has_its_price_in_the_plants_words() -> None:
     price = next(p for p in shadow_prices(problem, under) if p.scarce is Scarce.CO2_CAP)
     assert "1 kg more under the cap on emissions saves" in price.sentence
     step = min(price.holds_up_to, 1.0) / 2
-    raised = replace(capped, tariff=replace(capped.tariff, co2_cap_kg=capped.tariff.co2_cap_kg + step))  # type: ignore[operator]
+    raised = replace(capped, tariff=replace(capped.tariff, co2_cap_kg=capped.tariff.co2_cap_kg + step))  # type: ignore[operator]  # it has a cap
     assert least_cost(problem, under) - least_cost(build_problem(raised), under) == pytest.approx(
         step * price.saves, rel=1e-5
     )

@@ -27,7 +27,7 @@ HOURS, RATE = 4, 4
 def nuts(**levels: float | None) -> PlanningFacts:
     """One line that makes up to four nuts an hour in quarters of its hour, without setups or failures that matter."""
     facts = tiny_facts(1, horizon_h=HOURS, machines=1, time_limit_s=10.0)
-    nut = replace(facts.products[0], holding_cost_per_unit_h=0.25, backlog_cost_per_unit_h=1.0, **levels)  # type: ignore[arg-type]
+    nut = replace(facts.products[0], holding_cost_per_unit_h=0.25, backlog_cost_per_unit_h=1.0, **levels)  # type: ignore[arg-type]  # fields by name
     machine_class = replace(facts.plant.classes[0], mtbf_h=1e9, failure_cost=0.0, maintenance_cost=1e4)
     making = replace(facts.capabilities[0], rate_per_h=float(RATE), scrap_ratio=0.0, setup_h=0.0, setup_cost=0.0)
     return replace(

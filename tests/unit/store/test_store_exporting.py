@@ -30,7 +30,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedWriter]:
 def exported(store: EmbeddedWriter, path: Path, **asked: object) -> pd.DataFrame:
     rows = export(
         store, path, plant=PLANT, machines=MACHINES, signals=None, start=at(0), end=at(180_000), kind=Format.PARQUET,
-        **asked,  # type: ignore[arg-type]
+        **asked,  # type: ignore[arg-type]  # fields by name
     )  # fmt: skip
     found = pd.read_parquet(path)
     assert len(found) == rows

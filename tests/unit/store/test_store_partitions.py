@@ -107,7 +107,7 @@ def test_parts_are_days_and_of_less_machines_where_a_day_is_large():
         ranges={},
     )  # fmt: skip
     reader_like = Question(
-        machines=("a", "b", "c", "d"), columns=None, whole=None, aggregation=Aggregation.MEAN,  # type: ignore[arg-type]
+        machines=("a", "b", "c", "d"), columns=None, whole=None, aggregation=Aggregation.MEAN,  # type: ignore[arg-type]  # nothing else is read
         frame=Frame(start=at(-1_700_000_000), end=at(3 * DAY_S - 1_700_000_000), step=None, as_of=None),
     )  # fmt: skip
     view = View(segments=(segment,), rolled=(), hot=None)
