@@ -6,8 +6,15 @@ from datetime import timedelta
 
 from optimizer_plants import START, every_rule_facts, tiny_facts
 
-from optimizer.problem import PlanningFacts
+from optimizer.problem import PlanningFacts, build_problem
+from optimizer.solve import solve
+from plant.plans import Plan
 from plant.production import Component, Overtime, Shift, Stock
+
+
+def planned(facts: PlanningFacts) -> Plan:
+    """The plan of some facts."""
+    return solve(build_problem(facts), number="P", created_at=START, reason="test")
 
 
 def hard_facts(seed: int) -> PlanningFacts:

@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from optimizer_plants import START, demo_facts, tiny_facts
+from optimizer_rules import planned
 
 from optimizer.certify import check_rules, recompute
 from optimizer.costing import account
 from optimizer.edits import edited
-from optimizer.facts import FixedLot, FixedMaintenance, PlanningFacts, facts_from_json, facts_to_json, inputs_hash
-from optimizer.problem import build_problem
-from optimizer.solve import solve
+from optimizer.facts import FixedLot, FixedMaintenance, facts_from_json, facts_to_json, inputs_hash
 from plant.errors import ConfigError
 from plant.plans import Plan, SolveStatus
 
@@ -21,10 +20,6 @@ HOUR = timedelta(hours=1)
 FIRST_HASH = "90b2570f151257592f0e0e6307ccd988dcea9676cf4f46cf9b52b4b9dec3102c"
 """Of `demo_facts(1)` before any field was added."""
 TINY = tiny_facts(4, horizon_h=10, lines=2, machines=1, time_limit_s=5.0)
-
-
-def planned(facts: PlanningFacts) -> Plan:
-    return solve(build_problem(facts), number="P", created_at=START, reason="test")
 
 
 BASE = planned(TINY)

@@ -3,23 +3,17 @@
 from dataclasses import replace
 
 import pytest
-from optimizer_plants import START, tiny_facts
-from optimizer_rules import family_facts
+from optimizer_plants import tiny_facts
+from optimizer_rules import family_facts, planned
 from test_optimizer_bruteforce import least_cost
 
 from optimizer.certify import check_rules
 from optimizer.costing import account
 from optimizer.formulation import formulate
 from optimizer.ledger import itemise
-from optimizer.problem import PlanningFacts, build_problem
+from optimizer.problem import build_problem
 from optimizer.sequence import runs_of
-from optimizer.solve import solve
 from optimizer.validate import find_faults
-from plant.plans import Plan
-
-
-def planned(facts: PlanningFacts) -> Plan:
-    return solve(build_problem(facts), number="P", created_at=START, reason="test")
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -6,23 +6,18 @@ from datetime import timedelta
 
 import pytest
 from optimizer_plants import START, demo_facts, tiny_facts
-from optimizer_rules import hard_facts
+from optimizer_rules import hard_facts, planned
 from test_optimizer_bruteforce import least_cost
 
 from optimizer.capacity import missing_by_hours
 from optimizer.certify import check_rules
 from optimizer.costing import account
 from optimizer.infeasible import find_conflict, ways_out
-from optimizer.problem import PlanningFacts, build_problem
-from optimizer.solve import solve
+from optimizer.problem import build_problem
 from optimizer.validate import find_faults
-from plant.plans import Plan, SolveStatus
+from plant.plans import SolveStatus
 
 HOUR = timedelta(hours=1)
-
-
-def planned(facts: PlanningFacts) -> Plan:
-    return solve(build_problem(facts), number="P", created_at=START, reason="test")
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from optimizer_plants import START, tiny_facts
-from optimizer_rules import assembly_facts
+from optimizer_rules import assembly_facts, planned
 from test_optimizer_bruteforce import least_cost
 
 from optimizer.certify import check_rules, recompute
@@ -14,18 +14,13 @@ from optimizer.exact_stock import supplies
 from optimizer.formulation import formulate
 from optimizer.inputs import changed_inputs
 from optimizer.ledger import itemise
-from optimizer.problem import PlanningFacts, build_problem
+from optimizer.problem import build_problem
 from optimizer.simulate import replay
-from optimizer.solve import solve
 from optimizer.validate import find_faults
-from plant.plans import Plan, SolveStatus
+from plant.plans import SolveStatus
 from plant.production import Component, Stock
 
 HOUR = timedelta(hours=1)
-
-
-def planned(facts: PlanningFacts) -> Plan:
-    return solve(build_problem(facts), number="P", created_at=START, reason="test")
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -5,25 +5,20 @@ from datetime import timedelta
 
 import pytest
 from optimizer_plants import START
-from optimizer_rules import short_facts
+from optimizer_rules import planned, short_facts
 from test_optimizer_bruteforce import least_cost
 
 from optimizer.certify import check_rules, recompute
 from optimizer.costing import account
 from optimizer.formulation import formulate
 from optimizer.ledger import itemise
-from optimizer.problem import PlanningFacts, build_problem
+from optimizer.problem import build_problem
 from optimizer.simulate import replay
-from optimizer.solve import solve
 from optimizer.validate import find_faults
-from plant.plans import Plan, SolveStatus
+from plant.plans import SolveStatus
 from plant.production import Overtime
 
 HOUR = timedelta(hours=1)
-
-
-def planned(facts: PlanningFacts) -> Plan:
-    return solve(build_problem(facts), number="P", created_at=START, reason="test")
 
 
 @pytest.mark.parametrize("seed", range(6))
