@@ -1,5 +1,6 @@
 """Charts as ECharts options: plain dictionaries, drawn by the library that is served from this machine."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,6 +55,8 @@ DARK: Final = Palette(
     surface="#18211f",
 )
 FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+HARDLY_ANY: Final = 0.01
+"""Chance of still running at which the curve has told what it has to [0..1]."""
 _TIME_FORMAT: Final = {
     "year": "{yyyy}",
     "month": "{d} {MMM}",
@@ -107,10 +110,13 @@ def signal_chart(series: SignalSeries, *, start: datetime, end: datetime, timezo
 
 
 def survival_chart(risk: Risk | None, *, palette: Palette) -> Options:
-    """Probability of still running, over operating hours ahead."""
+    """Probability of still running, over operating hours ahead: until hardly any is left, and beyond the horizon."""
     points = [[0.0, 100.0]]
     if risk is not None:
-        points += [[h, round(100 * s, 2)] for h, s in zip(risk.horizons_h, risk.survival, strict=True)]
+        curve = list(zip(risk.horizons_h, risk.survival, strict=True))
+        gone_h = next((h for h, s in curve if s < HARDLY_ANY), math.inf)
+        shown_h = max(gone_h, 2 * risk.horizon_h)
+        points += [[h, round(100 * s, 2)] for h, s in curve if h <= shown_h]
     options = _frame(palette, grid={"left": 46, "right": 14, "top": 12, "bottom": 38})
     options["xAxis"] = _value_axis(palette) | {
         "name": "operating hours ahead",

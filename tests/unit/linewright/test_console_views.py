@@ -190,6 +190,15 @@ def test_chart_of_a_signal_is_in_the_plants_local_time() -> None:
     assert survival_chart(risk(), palette=LIGHT)["series"][0]["data"][0] == [0.0, 100.0]
 
 
+@pytest.mark.parametrize(
+    ("survival", "last_h"),
+    [((0.9, 0.2, 0.005, 0.0, 0.0), 48.0), ((0.5, 0.001, 0.0, 0.0, 0.0), 48.0), ((1.0, 0.99, 0.9, 0.5, 0.2), 8760.0)],
+)
+def test_survival_is_shown_until_hardly_any_is_left(survival: tuple[float, ...], last_h: float) -> None:
+    long = replace(risk(), horizon_h=24.0, horizons_h=(8.0, 24.0, 48.0, 300.0, 8760.0), survival=survival)
+    assert survival_chart(long, palette=LIGHT)["series"][0]["data"][-1][0] == last_h
+
+
 def test_open_alerts_come_unacknowledged_first_and_by_severity() -> None:
     alert = Alert(
         number="1",
