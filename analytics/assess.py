@@ -15,7 +15,7 @@ from analytics.drift import diagnose, in_new_regime, not_wear, settled
 from analytics.explain import contributions, evidence_of
 from analytics.features import extract
 from analytics.hazard import ensemble_log_survival, interpolation, remaining_quantile
-from analytics.lives import Life
+from analytics.lives import Life, with_signals
 from analytics.normality import Normality
 from analytics.normality_live import with_normality
 from analytics.training import Model
@@ -77,17 +77,20 @@ def assess_live(
 ) -> tuple[Risk, ...]:
     """Assess running lives as `assess` does, with what is behind their signals and what the normality head says.
 
-    A signal whose sensor is at fault, or that drifts, does not raise a risk; in a regime that is new the class's mean
-    life speaks instead of the model.
+    A signal that the class was given after the training waits for the next one; one that it lost counts as not
+    reported. A signal whose sensor is at fault, or that drifts, does not raise a risk; in a regime that is new the
+    class's mean life speaks instead of the model.
     """
     known = (model.normaliser, model.settings.baseline_rows) if model else None
     if known is None and normality is not None:
         known = (normality.normaliser, normality.settings.baseline_rows)
     diagnoses: Sequence[tuple[Diagnosis, ...]] = [()] * len(lives)
+    seen = lives
     if known is not None:
-        diagnoses = diagnose(lives, normaliser=known[0], baseline_rows=known[1], machine_class=machine_class, zone=zone)
+        seen = [with_signals(life, signals=known[0].signals) for life in lives]
+        diagnoses = diagnose(seen, normaliser=known[0], baseline_rows=known[1], machine_class=machine_class, zone=zone)
     risks = assess(
-        lives,
+        seen,
         model,
         machine_class=machine_class,
         horizon_h=horizon_h,
@@ -153,9 +156,8 @@ def _lack(life: Life, model: Model, diagnoses: Sequence[Diagnosis]) -> str:
     least = model.settings.minimum_rows
     if len(life) < least:
         return f"{len(life)} operating readings since the last renewal; {least} are needed"
-    kept = [life.signals.index(name) for name in model.normaliser.kept if name in life.signals]
-    recent = life.values[-least:, kept]
-    if len(kept) < len(model.normaliser.kept) or not np.isfinite(recent).any():
+    kept = [life.signals.index(name) for name in model.normaliser.kept]
+    if not np.isfinite(life.values[-least:, kept]).any():
         return f"none of the signals that the model knows was reported in the last {least} readings"
     return ""
 

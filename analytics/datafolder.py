@@ -6,6 +6,7 @@
 | `failures.csv` | `machine`, `failed_at`, optionally `mode` | to train the failure risk |
 | `labels.csv` | `machine`, the time or `row`, `label` | for point anomalies and rows without time |
 | `maintenance.csv` | `machine`, `maintained_at` | no |
+| `events.csv` | `machine`, the time as in the readings, `event` | no |
 | `dataset.toml` | the fields of `DatasetSettings` | no |
 
 All times of a folder are written alike: as cycles, as numbers in the time unit, or as ISO 8601 (without offset: UTC).
@@ -26,8 +27,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from analytics.event_table import EVENT, EVENTS, PREFIX, count_events
 from analytics.labels import LABELS, ROW, read_labels
-from analytics.lives import Life
+from analytics.lives import Life, from_nothing
 from plant.assets import MachineClass, Signal, SignalRole
 from plant.errors import ConfigError, DataError, Fault
 from plant.quantities import Quantity
@@ -146,10 +148,14 @@ def read_dataset(folder: Path) -> Dataset:
     machines = table[MACHINE].astype(str).to_numpy(dtype=object)
     at = _times(table[time], unit_h=unit_h, path=path)
     _check_keys(machines, at, path=path)
-    if rows_alone and (folder / "failures.csv").is_file():
-        raise _refused(path, "rows without a time", "a column `cycle` or `observed_at`, as there is a failures.csv")
+    if rows_alone:
+        for name in ("failures.csv", EVENTS):
+            if (folder / name).is_file():
+                expected = f"a column `cycle` or `observed_at`, as there is a file {name}"
+                raise _refused(path, "rows without a time", expected)
     events = _events(folder, machines=set(machines.tolist()), time=time, unit_h=unit_h)
     labels, labelled = _labels(folder, machines=machines, at=at, time=time, unit_h=unit_h)
+    counts = _counts(folder, machines=machines, at=at, time=time, unit_h=unit_h)
     total = sum(float(np.ptp(at[machines == name])) for name in set(machines.tolist()))
     failures = sum(event.failed for mine in events.values() for event in mine)
     machine_class = MachineClass(
@@ -160,16 +166,17 @@ def read_dataset(folder: Path) -> Dataset:
                 quantity=Quantity.DIMENSIONLESS,
                 role=SignalRole.SETTING if name in known.settings else SignalRole.CONDITION,
             )
-            for name in signals
+            for name in (*signals, *counts)
         ),
         failure_modes=tuple(sorted({e.mode for mine in events.values() for e in mine if e.mode})) or ("failure",),
         cycle_h=unit_h,
         mtbf_h=known.mtbf_h or max(total, 1.0) * unit_h / max(failures, 1),
     )
-    values = table[list(signals)].to_numpy(dtype=np.float64)
     written = table[time].to_numpy(dtype=object)
+    values = table[list(signals)].to_numpy(dtype=np.float64)
     if not np.isfinite(values).any():
         raise _refused(path, f"{len(values)} rows without a number in {_names(signals)}", "readings")
+    values = np.column_stack([values, *counts.values()])
     lives, chosen = _lives(machines, at, values, events=events, machine_class=machine_class, known=known)
     return Dataset(
         machine_class=machine_class,
@@ -277,6 +284,25 @@ def _events(folder: Path, *, machines: set[str], time: str, unit_h: float) -> di
     return {machine: sorted(mine, key=lambda event: event.at) for machine, mine in events.items()}
 
 
+def _counts(
+    folder: Path, *, machines: NDArray[np.object_], at: NDArray[np.float64], time: str, unit_h: float
+) -> dict[str, NDArray[np.float64]]:
+    """Counts of each kind of event by the name of their column, none without `events.csv`. (row,) each"""
+    path = folder / EVENTS
+    if not path.is_file():
+        return {}
+    table = _table(path)
+    if any(column not in table.columns for column in (MACHINE, time, EVENT)):
+        raise _refused(path, _names(table.columns), f"columns `{MACHINE}`, `{time}` and `{EVENT}`")
+    whose = table[MACHINE].astype(str).to_numpy(dtype=object)
+    strangers = sorted(set(whose.tolist()) - set(machines.tolist()))
+    if strangers:
+        raise _refused(path, f"machines {_names(strangers)}", "machines that have readings")
+    happened = _times(table[time], unit_h=unit_h, path=path)
+    kinds = table[EVENT].fillna("").astype(str).to_numpy(dtype=object)
+    return count_events(kinds, whose, happened, machines=machines, at=at)
+
+
 def _labels(
     folder: Path, *, machines: NDArray[np.object_], at: NDArray[np.float64], time: str, unit_h: float
 ) -> tuple[NDArray[np.float64], bool]:
@@ -306,6 +332,7 @@ def _lives(
     steps = np.diff(at[order])[np.diff(which[order]) == 0]
     row_units = float(np.median(steps)) if len(steps) else 1.0
     signals = tuple(signal.name for signal in machine_class.signals)
+    counted = sum(name.startswith(PREFIX) for name in signals)
     for number, name in enumerate(names):
         rows = order[bounds[number] : bounds[number + 1]]
         begin = 0
@@ -322,7 +349,7 @@ def _lives(
                     settings=known.settings,
                     observed_at_us=np.round(at[mine] * machine_class.cycle_h * HOUR_US).astype(np.int64),
                     age_units=at[mine] - at[mine[0]],
-                    values=values[mine],
+                    values=from_nothing(values[mine], counted=counted),
                     failed=event is not None and event.failed,
                     mode=event.mode if event is not None else "",
                     row_units=row_units,

@@ -19,7 +19,7 @@ from analytics.explain import plain_name
 from analytics.features import baseline_at
 from analytics.lives import Life
 from analytics.normalise import Normaliser, normalise
-from plant.assets import MachineClass, Signal, SignalRole
+from plant.assets import MachineClass, Signal, SignalKind, SignalRole
 from plant.clock import instant
 from plant.quantities import UNITS, Quantity
 from plant.risks import Cause, Diagnosis
@@ -135,8 +135,8 @@ def _of_life(
     if regime is not None:
         found.append(regime)
     for column, name in enumerate(normaliser.kept):
-        if name in normaliser.settings or name not in signals:
-            continue
+        if name in normaliser.settings or name not in signals or signals[name].kind is not SignalKind.GAUGE:
+            continue  # what is counted has no sensor that could stand still
         fault = _sensor_fault(life, move, column, signals[name], baseline_rows, machine_class, zone)
         if fault is not None:
             found.append(fault)

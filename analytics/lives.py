@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.event_counts import Tally, count, counted_signals
 from plant.assets import MachineClass, MachineState, Signal, SignalKind, SignalRole
 from plant.clock import instant, microseconds
 from plant.signals import Window
@@ -78,6 +79,8 @@ class Carried:
     """Whether the last step ended in Execute; None: there was none."""
     operated: int
     """Operating rows so far."""
+    tally: Tally
+    """Of events and counters."""
 
 
 def truncated(life: Life, *, rows: int) -> Life:
@@ -121,8 +124,31 @@ def chosen_rows(length: int, *, most: int) -> tuple[NDArray[np.intp], NDArray[np
 
 
 def watched_signals(machine_class: MachineClass) -> tuple[Signal, ...]:
-    """The gauges that the risk model looks at: condition, setting and power."""
-    return tuple(s for s in machine_class.signals if s.kind is SignalKind.GAUGE and s.role in WATCHED_ROLES)
+    """What the risk model looks at: gauges of condition, setting and power, then what is counted."""
+    gauges = tuple(s for s in machine_class.signals if s.kind is SignalKind.GAUGE and s.role in WATCHED_ROLES)
+    return gauges + counted_signals(machine_class)
+
+
+def with_signals(life: Life, *, signals: tuple[str, ...]) -> Life:
+    """The life with these signals in this order: others are left out, those it lacks were never reported."""
+    if life.signals == signals:
+        return life
+    values = np.full((len(life), len(signals)), np.nan)
+    for column, name in enumerate(signals):
+        if name in life.signals:
+            values[:, column] = life.values[:, life.signals.index(name)]
+    return replace(
+        life, signals=signals, settings=tuple(name for name in life.settings if name in signals), values=values
+    )
+
+
+def from_nothing(values: NDArray[np.float64], *, counted: int) -> NDArray[np.float64]:
+    """The readings of a life from its first on, at which the last columns have counted nothing yet. (time, signal)"""
+    if not counted or not len(values):
+        return values
+    values = values.copy()
+    values[0, -counted:] = 0.0
+    return values
 
 
 def renewals_in(window: Window, *, machine_class: MachineClass) -> tuple[Renewal, ...]:
@@ -180,9 +206,10 @@ def _lives_of(window: Window, events: Sequence[Renewal], machine_class: MachineC
         begin, ended = row, event
     spans.append((begin, len(at), None))
     lives = []
+    counted = len(counted_signals(machine_class))
     for number, (first, end, ending) in enumerate(spans):
         if end > first or number == len(spans) - 1:
-            lives.append(_cut(readings, first, end, ending))
+            lives.append(_cut(readings, first, end, ending, counted))
     return lives
 
 
@@ -194,14 +221,14 @@ def begins_at_us(event: Renewal, step: timedelta | None) -> int:
     return at
 
 
-def _cut(readings: Life, first: int, end: int, ending: Renewal | None) -> Life:
+def _cut(readings: Life, first: int, end: int, ending: Renewal | None, counted: int) -> Life:
     failed = ending is not None and ending.kind == FAILED
     age = readings.age_units[first:end]
     return replace(
         readings,
         observed_at_us=readings.observed_at_us[first:end],
         age_units=age - age[0] if len(age) else age,
-        values=readings.values[first:end],
+        values=from_nothing(readings.values[first:end], counted=counted),
         failed=failed,
         mode=ending.mode if ending and failed else "",
         unread_units=ending.cleared_h / readings.cycle_h if ending and not failed else 0.0,
@@ -221,9 +248,10 @@ def operating_readings(
         machine_class: Of the machine.
         carried: From the window just before; None: this is the first one.
     """
-    watched = watched_signals(machine_class)
+    watched, counted = watched_signals(machine_class), counted_signals(machine_class)
     empty = np.full(len(window), np.nan)
-    columns = [np.asarray(window.values.get(signal.name, empty), dtype=np.float64) for signal in watched]
+    gauges = watched[: len(watched) - len(counted)]
+    columns = [np.asarray(window.values.get(signal.name, empty), dtype=np.float64) for signal in gauges]
     values = np.column_stack(columns) if columns else np.empty((len(window), 0))
     state = machine_class.signal(SignalRole.STATE)
     reported = ~np.isnan(values).all(axis=1)
@@ -242,6 +270,7 @@ def operating_readings(
         if len(window):
             last, executed = held[-1], bool(executes[-1])
     rows = np.flatnonzero(purely)
+    counts, tally = count(window, counted, rows=rows, carried=carried.tally if carried else None)
     already = carried.operated if carried else 0
     age_rows = already + np.cumsum(operates)[rows].astype(np.float64)
     life = Life(
@@ -251,12 +280,12 @@ def operating_readings(
         settings=tuple(signal.name for signal in watched if signal.role is SignalRole.SETTING),
         observed_at_us=window.observed_at[rows],
         age_units=age_rows * row_units,
-        values=values[rows],
+        values=np.concatenate([values[rows], counts], axis=1),
         failed=False,
         row_units=row_units,
         cycle_h=machine_class.cycle_h,
     )
-    return life, Carried(state=last, executed=executed, operated=already + int(operates.sum()))
+    return life, Carried(state=last, executed=executed, operated=already + int(operates.sum()), tally=tally)
 
 
 def _held(states: NDArray[np.object_], *, before: str | None = None) -> NDArray[np.object_]:

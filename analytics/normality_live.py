@@ -10,7 +10,7 @@ from uuid import uuid4
 import numpy as np
 
 from analytics.heads import part_of, read_normality, write_normality
-from analytics.lives import Life
+from analytics.lives import Life, with_signals
 from analytics.normalise import HEALTHY_SHARE
 from analytics.normality import Normality, judge_normality, learn_normality
 from analytics.normality_evidence import normality_evidence
@@ -60,8 +60,9 @@ def with_normality(risk: Risk, life: Life, *, normality: Normality, machine_clas
     The probability stays as it is: unusual is not worn.
     """
     settings = normality.settings
-    if len(life) < max(settings.scales_rows) or life.signals != normality.normaliser.signals:
+    if len(life) < max(settings.scales_rows) or not set(normality.normaliser.signals) <= set(life.signals):
         return risk
+    life = with_signals(life, signals=normality.normaliser.signals)
     unusual = judge_normality(life, normality=normality)
     p = float(unusual.p[-1])
     if risk.enough_data:

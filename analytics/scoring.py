@@ -1,7 +1,7 @@
 """A model's word on every reading of a data folder, and what that word is worth."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
@@ -12,12 +12,13 @@ from analytics.assess import HORIZONS_H, failure_probability, score_features
 from analytics.calibrate import QUANTILES
 from analytics.datafolder import Dataset
 from analytics.evaluate import average_precision, brier, expected_calibration_error, reliability, rmse, roc_auc
+from analytics.event_table import PREFIX
 from analytics.explain import contributions
 from analytics.features import extract
 from analytics.hazard import remaining_quantile, restricted_mean
 from analytics.heads import Heads
 from analytics.labels_head import judge_labels
-from analytics.lives import Life
+from analytics.lives import Life, with_signals
 from analytics.model_settings import ModelSettings
 from analytics.normality import episodes, judge_normality
 from analytics.normality_settings import NormalitySettings
@@ -226,12 +227,12 @@ def _check_time(dataset: Dataset, heads: Heads) -> None:
 
 
 def as_learned(life: Life, *, signals: tuple[str, ...]) -> Life:
-    """The life with its signals in the model's order, others left out.
+    """The life with its signals in the model's order, others left out; events that did not happen are counted as none.
 
     Raises:
         ConfigError: A signal that the model learned is not there.
     """
-    missing = [name for name in signals if name not in life.signals]
+    missing = [name for name in signals if name not in life.signals and not name.startswith(PREFIX)]
     if missing:
         raise DataError(
             (
@@ -242,7 +243,11 @@ def as_learned(life: Life, *, signals: tuple[str, ...]) -> Life:
                 ),
             )
         )
-    return replace(life, signals=signals, values=life.values[:, [life.signals.index(name) for name in signals]])
+    seen = with_signals(life, signals=signals)
+    never = [column for column, name in enumerate(signals) if name not in life.signals]
+    if never:
+        seen.values[:, never] = 0.0
+    return seen
 
 
 def _scored(features: NDArray[np.float64], *, model: Model, horizons: Sequence[float], split: bool) -> pd.DataFrame:

@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.lives import Carried, Life, Renewal, begins_at_us, operating_readings
+from analytics.event_counts import counted_signals
+from analytics.lives import Carried, Life, Renewal, begins_at_us, from_nothing, operating_readings
 from analytics.model_settings import ModelSettings
 from analytics.normality_settings import NormalitySettings
 from plant.assets import MachineClass, SignalRole
@@ -97,6 +98,7 @@ class Stream:
         mine = replace(mine, age_units=mine.age_units - (before or 0.0))
         known = self.life
         if known is None or not len(known):
+            mine = replace(mine, values=from_nothing(mine.values, counted=len(counted_signals(self.machine_class))))
             return mine, carried, before, len(mine)
         joined = replace(
             known,

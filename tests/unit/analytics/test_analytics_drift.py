@@ -128,3 +128,14 @@ def test_short_lives_are_not_diagnosed(model: Model) -> None:
         machine_class=PRESS,
     )
     assert found == ()
+
+
+def test_a_class_may_be_given_signals_and_lose_some_after_the_training(model: Model) -> None:
+    late = replace(wearing_life(np.random.default_rng(5), mode="bearing"), failed=False)
+    (before,) = assess_live([late], model, **HOW)
+    wider = replace(late, signals=("noise", *late.signals), values=np.insert(late.values, 0, 7.0, axis=1))
+    assert assess_live([wider], model, **HOW) == (before,)
+    narrower = replace(late, signals=late.signals[:1] + late.signals[2:], values=np.delete(late.values, 1, axis=1))
+    (after,) = assess_live([narrower], model, **HOW)
+    assert after.enough_data
+    assert after.probability == pytest.approx(before.probability, abs=0.2)
