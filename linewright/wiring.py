@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from linewright.settings.loading import load
 from linewright.settings.shell import StoreKind
-from linewright.settings.site import Site, load
+from linewright.settings.site import Site
 from linewright.settings.template import CONFIG_NAME
 from plant.clock import PlantClock
 from store.embedded.reader import EmbeddedReader, open_reader

@@ -1,16 +1,11 @@
 """What a configuration may say and yet hardly means."""
 
-from __future__ import annotations
-
 import ipaddress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
+from linewright.settings.site import Site
 from plant.production import Order
-
-if TYPE_CHECKING:
-    from linewright.settings.site import Site
 
 
 def with_warnings(site: Site, *, sections: frozenset[str], now: datetime) -> Site:

@@ -15,7 +15,8 @@ from ingest.publisher import Publisher
 from linewright.doctor import check_broker
 from linewright.doctor_data import check_clock, check_store
 from linewright.findings import Level
-from linewright.settings.site import Site, load
+from linewright.settings.loading import load
+from linewright.settings.site import Site
 from linewright.settings.template import write_template
 from store.embedded.writer import open_writer
 

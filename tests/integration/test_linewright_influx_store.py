@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from linewright.cli.app import app
 from linewright.service import roles_of
-from linewright.settings.site import load
+from linewright.settings.loading import load
 from linewright.settings.template import write_template
 from linewright.wiring import open_site
 from plant.clock import PlantClock

@@ -12,7 +12,7 @@ import pytest
 from postgres_server import PASSWORD, Postgres
 from pydantic import SecretStr
 
-from linewright.settings.site import load
+from linewright.settings.loading import load
 from plant.errors import ConfigError, Unavailable
 from plant.work_orders import WorkOrder
 from store.books.settings import RecordsSettings

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from linewright.chores import Order, Work, carry_out, serve
 from linewright.cli.app import app
-from linewright.settings.site import load
+from linewright.settings.loading import load
 from linewright.wiring import open_records, wall_now
 from store.embedded.writer import open_writer
 

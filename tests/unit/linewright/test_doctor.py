@@ -10,7 +10,8 @@ import pytest
 from linewright.doctor import check_broker, check_console, check_names, check_solver, examine
 from linewright.doctor_data import check_models, check_store
 from linewright.findings import Finding, Level
-from linewright.settings.site import Site, load
+from linewright.settings.loading import load
+from linewright.settings.site import Site
 from linewright.settings.template import write_template
 from plant.clock import PlantClock
 from plant.production import Capability

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from linewright.service import roles_of
-from linewright.settings.site import load
+from linewright.settings.loading import load
 from linewright.settings.template import write_template
 from plant.errors import ConfigError
 from store.influx.settings import InfluxSettings

@@ -19,7 +19,8 @@ from linewright.console.views.whatif_view import (
     reality,
     scenario_document,
 )
-from linewright.settings.site import Site, load
+from linewright.settings.loading import load
+from linewright.settings.site import Site
 from linewright.settings.template import write_template
 from optimizer.facts import PlanningFacts
 from optimizer.scenarios import Scenario, patched, read_scenarios

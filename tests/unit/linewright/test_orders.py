@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linewright.orders import OrderImport, import_orders, parse_orders, take_orders
-from linewright.settings.site import Site, load
+from linewright.settings.loading import load
+from linewright.settings.site import Site
 from linewright.settings.template import write_template
 from plant.errors import ConfigError
 from store.records import Records

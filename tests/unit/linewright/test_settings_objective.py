@@ -9,7 +9,8 @@ import pytest
 
 from linewright.planning import make_plan
 from linewright.production import seed_records
-from linewright.settings.site import Site, load
+from linewright.settings.loading import load
+from linewright.settings.site import Site
 from linewright.settings.template import template_text, write_template
 from linewright.wiring import open_keeper, open_records, open_site, open_store
 from plant.errors import ConfigError

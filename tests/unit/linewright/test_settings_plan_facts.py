@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from linewright.pipeline import propose
 from linewright.production import stock_changes
+from linewright.settings.loading import load
 from linewright.settings.production import CalendarPart, OrderPart, ProductPart
 from linewright.settings.references import reference_faults
-from linewright.settings.site import load
 from optimizer.facts import PlanningFacts
 from plant.production import Capability
 

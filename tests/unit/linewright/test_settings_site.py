@@ -15,8 +15,9 @@ from ingest.simulator.canonical import demo_facts
 from ingest.simulator.settings import SimulatorSettings, WornSettings
 from ingest.sparkplug.settings import SparkplugSettings
 from linewright.settings import production
+from linewright.settings.loading import SECTIONS, load
 from linewright.settings.plant import ClassPart, LinePart, MachinePart, SignalPart
-from linewright.settings.site import SECTIONS, Site, load
+from linewright.settings.site import Site
 from linewright.settings.template import template_text, write_template
 from plant.errors import ConfigError
 from plant.production import Capability, PlanningPolicy, Product, Shift, TariffBand
@@ -230,7 +231,7 @@ def test_load_reads_the_clock_itself(template: Path) -> None:
 
 def test_settings_load_no_heavy_library() -> None:
     code = (
-        "import sys, linewright.settings.site, linewright.settings.template\n"
+        "import sys, linewright.settings.loading, linewright.settings.template\n"
         "print(*(name for name in ('torch', 'pulp', 'highspy', 'pandas', 'scipy', 'nicegui') if name in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
