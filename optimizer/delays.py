@@ -5,9 +5,10 @@ hours of a repair in a part of all courses, and what it made in its last hours i
 course is weighed into the objective. Everything is linear in the plan: what is missing is what the plan makes in those
 hours, how often it is so follows from the facts alone.
 
-How often: a machine counts as not maintained, or as maintained at the start where its expected failures cost more than
-that. A line is behind by an hour more with each hour of a repair, and makes up as much per hour as the plant has to
-spare. Its mean hours behind, over the hours of a repair, are the part of the courses.
+How often: machines count as maintained in turn, as crews get free, those first whose failures cost most over their
+maintenance, and only where it saves more than it costs; the others as they stand. A line is behind by an hour more with
+each hour of a repair, and makes up as much per hour as the plant has to spare. Its mean hours behind, over the hours of
+a repair, are the part of the courses.
 Source: Birge and Louveaux, Introduction to Stochastic Programming, 2nd ed. 2011, ch. 4 (expected recourse, of which the
 plan by expected values is an optimistic bound, by Jensen).
 """
@@ -25,6 +26,7 @@ from optimizer.problem import PlanningProblem
 from optimizer.program import Model, Terms
 from optimizer.risk_tables import expected_course
 from optimizer.slots import HOUR
+from plant.assets import Machine
 
 Numbers = NDArray[np.float64]
 
@@ -95,14 +97,15 @@ def _missing(model: Model, problem: PlanningProblem, *, makes: list[int], until:
 
 def lines_behind(problem: PlanningProblem) -> Behind:
     """How far and how often each line is behind, from the facts alone."""
-    facts, opened = problem.facts, problem.slots.open_share
+    facts, manned = problem.facts, problem.slots.manned_share
+    windows = windows_in_turn(problem)
     hours, share = np.zeros(len(problem.lines)), np.zeros((len(problem.lines), problem.hours))
     spare = 1.0 - _load(problem)
     for line, known in enumerate(facts.plant.lines):
         failures, lost = np.zeros(problem.hours), np.zeros(problem.hours)
         total = repairs = 0.0
         for machine in known.machines:
-            own, own_lost = _course(facts, machine.name, opened[line])
+            own, own_lost = expected_course(facts, machine, manned[line], window=windows[machine.name])
             failures, lost = failures + own, lost + own_lost
             total, repairs = total + own.sum(), repairs + own.sum() * facts.class_of(machine).repair_h
         if total <= 0 or repairs <= 0:
@@ -113,18 +116,34 @@ def lines_behind(problem: PlanningProblem) -> Behind:
     return Behind(hours=hours, share=share)
 
 
-def _course(facts: PlanningFacts, name: str, opened: Numbers) -> tuple[Numbers, Numbers]:
-    """Expected failures and lost share of each hour, as counted here. (hour,) each"""
-    machine = facts.plant.machine_index[name]
-    machine_class = facts.class_of(machine)
-    length = ceil(machine_class.maintenance_h)
+def windows_in_turn(problem: PlanningProblem) -> dict[str, tuple[int, int]]:
+    """Hours in which each machine counts as away, half open; (0, 0): in none."""
+    facts, manned = problem.facts, problem.slots.manned_share
+    windows = {machine.name: (0, 0) for machine in facts.plant.machines}
     for job in maintenance_in_progress(facts):
-        if job.machine == name:
-            return expected_course(facts, machine, opened, last=min(ceil((job.end - facts.start) / HOUR), len(opened)))
-    failures, lost = expected_course(facts, machine, opened, last=0)
-    if length <= len(opened) and machine_class.failure_cost * failures.sum() > machine_class.maintenance_cost:
-        return expected_course(facts, machine, opened, last=length)
-    return failures, lost
+        windows[job.machine] = (0, min(ceil((job.end - facts.start) / HOUR), problem.hours))
+    free = sorted(last for _, last in windows.values())[-facts.policy.crews :] if facts.policy.crews else []
+    free += [0] * (facts.policy.crews - len(free))
+    waiting: list[tuple[float, Machine, Numbers]] = []
+    for line, known in enumerate(facts.plant.lines):
+        for machine in known.machines:
+            if windows[machine.name] == (0, 0):
+                cost = _failure_cost(facts, machine, manned[line], (0, 0))
+                waiting.append((facts.class_of(machine).maintenance_cost - cost, machine, manned[line]))
+    for over, machine, hours in sorted(waiting, key=lambda each: each[0]):
+        length, first = ceil(facts.class_of(machine).maintenance_h), min(free, default=problem.hours)
+        if over >= 0 or first + length > problem.hours:
+            continue
+        window = (first, first + length)
+        if over + _failure_cost(facts, machine, hours, window) < 0:
+            windows[machine.name] = window
+            free[free.index(first)] += length
+    return windows
+
+
+def _failure_cost(facts: PlanningFacts, machine: Machine, manned: Numbers, window: tuple[int, int]) -> float:
+    failures, _ = expected_course(facts, machine, manned, window=window)
+    return facts.class_of(machine).failure_cost * float(failures.sum())
 
 
 def _profile(repair_h: float, spare: float, horizon: int) -> Numbers:

@@ -10,7 +10,7 @@ from math import ceil, floor
 from optimizer.exact import ONE, ZERO, Calendar, Fate, fate, under_way
 from optimizer.exact_stock import Units, on_hand, orders_of, supplies
 from optimizer.facts import PlanningFacts
-from plant.assets import Line, Machine
+from plant.assets import Line
 from plant.production import Capability, Product
 
 _DECIMALS = 10**12
@@ -29,8 +29,8 @@ def delays(
         units: Gross production by line, product and hour [unit].
         backlog: Cost of the plan's own backlog by product and hour [currency].
     """
-    spare = ONE - _load(facts, calendar)
-    lines = {line.name: _line(facts, calendar, line, spare) for line in facts.plant.lines}
+    spare, fates = ONE - _load(facts, calendar), _fates_in_turn(facts, calendar)
+    lines = {line.name: _line(facts, line, spare, fates) for line in facts.plant.lines}
     supply = supplies(facts, units)
     found: dict[tuple[str, int], Fraction] = {}
     for product in facts.products:
@@ -51,9 +51,9 @@ def delays(
     return found
 
 
-def _line(facts: PlanningFacts, calendar: Calendar, line: Line, spare: Fraction) -> _Behind:
+def _line(facts: PlanningFacts, line: Line, spare: Fraction, fates_in_turn: dict[str, Fate]) -> _Behind:
     horizon = facts.policy.horizon_h
-    fates = [(facts.class_of(machine).repair_h, _counted_fate(facts, calendar, machine)) for machine in line.machines]
+    fates = [(facts.class_of(machine).repair_h, fates_in_turn[machine.name]) for machine in line.machines]
     total = sum((sum(each.failures, ZERO) for _, each in fates), ZERO)
     repairs = sum((Fraction(repair_h) * sum(each.failures, ZERO) for repair_h, each in fates), ZERO)
     if total <= 0 or repairs <= 0:
@@ -70,14 +70,25 @@ def _line(facts: PlanningFacts, calendar: Calendar, line: Line, spare: Fraction)
     return hours, share
 
 
-def _counted_fate(facts: PlanningFacts, calendar: Calendar, machine: Machine) -> Fate:
-    """As it stands; maintained at the start where its failures would cost more than that."""
-    without = fate(facts, calendar, machine, start=None)
-    machine_class = facts.class_of(machine)
-    if machine.name in under_way(facts) or ceil(machine_class.maintenance_h) > facts.policy.horizon_h:
-        return without
-    is_worth_it = without.failure_cost > Fraction(machine_class.maintenance_cost)
-    return fate(facts, calendar, machine, start=0) if is_worth_it else without
+def _fates_in_turn(facts: PlanningFacts, calendar: Calendar) -> dict[str, Fate]:
+    """Machines maintained as crews get free, the dearest failures first, each where that saves more than it costs."""
+    fates = {machine.name: fate(facts, calendar, machine, start=None) for machine in facts.plant.machines}
+    away = under_way(facts)
+    crews = facts.policy.crews
+    free_at = sorted((fates[name].window[1] for name in away if name in fates), reverse=True)[:crews]
+    free_at += [0] * (crews - len(free_at))
+    stays = [machine for machine in facts.plant.machines if machine.name not in away]
+    worth = {m.name: fates[m.name].failure_cost - Fraction(facts.class_of(m).maintenance_cost) for m in stays}
+    for machine in sorted(stays, key=lambda m: -worth[m.name]):
+        length = ceil(facts.class_of(machine).maintenance_h)
+        start = min(free_at, default=facts.policy.horizon_h)
+        if worth[machine.name] <= 0 or start + length > facts.policy.horizon_h:
+            continue
+        renewed = fate(facts, calendar, machine, start=start)
+        if renewed.failure_cost < worth[machine.name]:
+            fates[machine.name] = renewed
+            free_at[free_at.index(start)] += length
+    return fates
 
 
 def _load(facts: PlanningFacts, calendar: Calendar) -> Fraction:

@@ -82,14 +82,18 @@ def machine_options(facts: PlanningFacts, machine: Machine, open_share: NDArray[
 
 
 def expected_course(
-    facts: PlanningFacts, machine: Machine, open_share: NDArray[np.float64], *, last: int
+    facts: PlanningFacts, machine: Machine, open_share: NDArray[np.float64], *, window: tuple[int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Expected failures and lost share of each hour of a machine that is away until hour `last`; 0: never. (hour,)"""
-    machine_class = facts.class_of(machine)
+    """Expected failures and lost share of each hour of a machine that is away in a window; (0, 0): never. (hour,)"""
+    machine_class, (first, last) = facts.class_of(machine), window
     worn, fresh = survival_curves(facts, machine, open_share, renewed_at=last)
+    until = first if last else len(open_share)
     failures, lost = np.zeros(len(open_share)), np.zeros(len(open_share))
-    failures[last:] = _expected_failures(fresh if last else worn, open_share[last:], machine_class.mtbf_h)
-    lost[last:] = _lost_share(failures[last:], machine_class.repair_h, facts.policy)
+    failures[:until] = _expected_failures(worn, open_share, machine_class.mtbf_h)[:until]
+    lost[:until] = _lost_share(failures[:until], machine_class.repair_h, facts.policy)
+    if last:
+        failures[last:] = _expected_failures(fresh, open_share[last:], machine_class.mtbf_h)
+        lost[last:] = _lost_share(failures[last:], machine_class.repair_h, facts.policy)
     return failures, lost
 
 

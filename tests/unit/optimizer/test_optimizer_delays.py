@@ -1,19 +1,20 @@
 """What failures add to the backlog, and how the worst courses weigh in the hours they take."""
 
 from dataclasses import replace
+from datetime import timedelta
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optimizer_plants import START, demo_facts, tiny_facts
-from test_optimizer_materials import assembly_facts
+from optimizer_plants import START, demo_facts, risk, tiny_facts
+from optimizer_rules import assembly_facts, short_facts
 
 from optimizer import exact, exact_delays
 from optimizer.costing import account
-from optimizer.delays import lines_behind
-from optimizer.facts import facts_from_json, facts_to_json, inputs_hash
+from optimizer.delays import lines_behind, windows_in_turn
+from optimizer.facts import OngoingMaintenance, facts_from_json, facts_to_json, inputs_hash
 from optimizer.ledger import By, itemise, totals
 from optimizer.problem import PlanningFacts, build_problem
 from optimizer.search import Found, search
@@ -36,17 +37,37 @@ def with_policy(facts: PlanningFacts, **changes: object) -> PlanningFacts:
     return replace(facts, policy=replace(facts.policy, **changes))  # type: ignore[arg-type]  # fields by name
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 def test_lines_behind_equal_the_exact_ones(seed: int) -> None:
     facts = tiny_facts(seed, lines=2, machines=2, horizon_h=8) if seed else demo_facts(2)
+    if seed == 4:
+        job = OngoingMaintenance(machine="A0-1", end=START + timedelta(hours=2.5))
+        facts = replace(facts, ongoing=(job,))
+    if seed == 5:
+        facts = short_facts(5)
     behind = lines_behind(build_problem(facts))
     calendar = exact.read_calendar(facts)
-    spare = 1 - exact_delays._load(facts, calendar)
+    spare, fates = 1 - exact_delays._load(facts, calendar), exact_delays._fates_in_turn(facts, calendar)
     assert (behind.share > 0).any()
     for line, known in enumerate(facts.plant.lines):
-        hours, share = exact_delays._line(facts, calendar, known, spare)
+        hours, share = exact_delays._line(facts, known, spare, fates)
         assert behind.hours[line] == pytest.approx(float(hours), abs=1e-9)
         assert behind.share[line] == pytest.approx([float(each) for each in share], abs=1e-9)
+
+
+def test_machines_count_as_maintained_in_turn_where_that_saves_more_than_it_costs() -> None:
+    facts = demo_facts(1, lines=2, crews=1)
+    worn = {"L1-press": 40.0, "L2-press": 60.0, "L2-mill": 80.0}
+    risks = tuple(risk(each.machine, scale_h=worn.get(each.machine, 2000.0), age_h=40.0) for each in facts.risks)
+    facts = replace(facts, risks=risks)
+    windows = windows_in_turn(build_problem(facts))
+    assert {name for name, window in windows.items() if window != (0, 0)} == worn.keys()
+    assert sorted(windows[name] for name in worn) == [(0, 3), (3, 6), (6, 10)]
+    assert windows["L1-press"] == (0, 3)  # its failures cost most
+    two = windows_in_turn(build_problem(with_policy(facts, crews=2)))
+    assert [two[name][0] for name in ("L1-press", "L2-press")] == [0, 0]
+    free = replace(facts, policy=replace(facts.policy, crews=0))
+    assert set(windows_in_turn(build_problem(free)).values()) == {(0, 0)}
 
 
 def test_delays_are_a_term_that_adds_up_by_product() -> None:
