@@ -228,8 +228,8 @@ def _with_delays(facts, calendar, program):
     """The LP with a course per line, product and hour in which the line is behind; the exact account says how often."""
     cost, lower, upper, rows, limits, equal = program
     n, caps, products = facts.policy.horizon_h, facts.capabilities, [p.name for p in facts.products]
-    spare = 1 - exact_delays._load(facts, calendar)
-    behind = {line.name: exact_delays._line(facts, calendar, line, spare) for line in facts.plant.lines}
+    spare, fates = 1 - exact_delays._load(facts, calendar), exact_delays._fates_in_turn(facts, calendar)
+    behind = {line.name: exact_delays._line(facts, line, spare, fates) for line in facts.plant.lines}
     more_cost, more_upper, more_rows = [], [], []
     for j, product in enumerate(facts.products):
         mine = [(max(-(-(o.due_at - facts.start) // timedelta(hours=1)) - 1, 0), o) for o in facts.orders]
