@@ -1,10 +1,13 @@
 """A plan replayed beside other practices: what is kept with the records, shown on the plan page and at the terminal."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from linewright.plan_cases import Case
+from plant.plans import Plan
 
 if TYPE_CHECKING:
     from optimizer.simulate import Replay, Spread
@@ -12,6 +15,34 @@ if TYPE_CHECKING:
 
 REPLAY_NOTE: Final = "replay"
 """The newest plan's replay."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expected:
+    """What a plan costs on average once machines fail and lines stray, beside what it was planned to cost."""
+
+    planned: float
+    """[currency]"""
+    mean: float
+    """[currency]"""
+    p90: float
+    """9 times out of 10 it stays below this [currency]."""
+    term: str
+    """The part of the cost in which both differ most."""
+    more: float
+    """By how much it is above the planned one [currency]."""
+
+
+def expected_of(document: Mapping[str, Any] | None, plan: Plan) -> Expected | None:
+    """What a plan costs on average, from its replay; None where that is of another plan, or there is none."""
+    if document is None or document.get("plan") != plan.number or not plan.costs:
+        return None
+    told = document["replay"]
+    amounts = {term.name: term.amount for term in plan.costs}
+    more = {name: amount - amounts.get(name, 0.0) for name, amount in told["terms"].items()}
+    term = max(more, key=lambda name: abs(more[name]))
+    cost = told["cost"]
+    return Expected(planned=told["planned_cost"], mean=cost["mean"], p90=cost["p90"], term=term, more=more[term])
 
 
 def replay_case(case: Case, *, paths: int, seed: int, time_limit_s: float) -> dict[str, Any]:

@@ -2,16 +2,22 @@
 
 from zoneinfo import ZoneInfo
 
+from linewright.plan_replay import Expected
 from plant.assets import Plant
 from plant.plans import Goal, Plan
 
 MOST_LINES = 40
 
 
-def as_text(plan: Plan, *, plant: Plant) -> str:
-    """Headline, trust line, maintenance, runs, costs and late orders, in the plant's local time."""
+def as_text(plan: Plan, *, plant: Plant, expected: Expected | None = None) -> str:
+    """Headline, trust line, maintenance, runs, costs and late orders, in the plant's local time.
+
+    Planned costs see expected hours only; what is `expected` of the plan as its replay has it stands beside them.
+    """
     zone = ZoneInfo(plant.timezone)
     lines = [f"{plan.number} ({plan.decision.value}): {plan.headline}", _trust(plan)]
+    if expected is not None:
+        lines.append(_expected(expected, currency=plant.currency))
     stages = plan.certificate.stages if plan.certificate is not None else ()
     for number, stage in enumerate(stages, start=1):
         bound = "no bound" if stage.bound is None else f"proved at least {stage.bound:,.6g}"
@@ -45,12 +51,24 @@ def as_text(plan: Plan, *, plant: Plant) -> str:
     if plan.costs:
         lines.append("cost")
     lines += [f"  {term.name:<24} {term.amount:12,.2f} {plant.currency}" for term in plan.costs]
+    if plan.costs:
+        lines.append(f"  {'planned, in all':<24} {plan.cost:12,.2f} {plant.currency}")
+    if expected is not None:
+        lines.append(f"  {'expected, in all':<24} {expected.mean:12,.2f} {plant.currency}")
     lines += [
         f"late: {late.order} ({late.product}), {late.units_late:.0f} units short on "
         f"{late.due_at.astimezone(zone):%a %d %b %H:%M}"
         for late in plan.late[:MOST_LINES]
     ]
     return "\n".join(lines)
+
+
+def _expected(expected: Expected, *, currency: str) -> str:
+    return (
+        f"  planned cost {expected.planned:,.0f} {currency}; with failures, speeds and scrap as they come "
+        f"{expected.mean:,.0f} on average ({expected.mean - expected.planned:+,.0f}, most of it {expected.term} "
+        f"{expected.more:+,.0f}), 9 times out of 10 below {expected.p90:,.0f}"
+    )
 
 
 def _trust(plan: Plan) -> str:

@@ -15,6 +15,8 @@ from linewright.plan_progress import Follow, follower, kept_on_interrupt
 from optimizer.control import SEED, Control, Measure
 from plant.plans import SolveStatus
 
+REPLAY_PATHS = 200
+"""Of a plan from a file: the mean is known to a few percent of itself."""
 app = typer.Typer(no_args_is_help=True)
 plan_questions.register(app)
 plan_trials.register(app)
@@ -29,6 +31,7 @@ def now(
 ) -> None:
     """Plan now, from the facts as they are, and show the plan."""
     from linewright import logs
+    from linewright.plan_replay import REPLAY_NOTE, expected_of
     from linewright.plan_text import as_text
     from linewright.planning import make_plan
     from linewright.production import seed_records
@@ -43,7 +46,8 @@ def now(
         seed_records(loaded, records, now=moment)
         plan = make_plan(loaded, store=store, records=records, now=moment, reason=reason)
         if not quiet:
-            typer.echo(as_text(plan, plant=loaded.plant))
+            expected = expected_of(records.noted(REPLAY_NOTE), plan)
+            typer.echo(as_text(plan, plant=loaded.plant, expected=expected))
     finally:
         store.close()
         records.close()
@@ -72,7 +76,8 @@ def solve(
     import msgspec
 
     from linewright.pipeline import propose
-    from linewright.plan_cases import read_facts
+    from linewright.plan_cases import Case, read_facts
+    from linewright.plan_replay import expected_of, replay_case
     from linewright.plan_text import as_text
     from optimizer.facts import facts_schema
 
@@ -97,7 +102,12 @@ def solve(
         plan = propose(facts, number=file.stem, created_at=facts.start, reason=reason, control=control)
     if follow is Follow.LINE:
         typer.echo(err=True)
-    typer.echo(msgspec.json.encode(plan).decode() if as_json else as_text(plan, plant=facts.plant))
+    if as_json:
+        typer.echo(msgspec.json.encode(plan).decode())
+    else:
+        case = Case(plan=plan, facts=facts)
+        document = replay_case(case, paths=REPLAY_PATHS, seed=0, time_limit_s=0.0) if case.has_plan else None
+        typer.echo(as_text(plan, plant=facts.plant, expected=expected_of(document, plan)))
     if plan.status not in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE):
         raise typer.Exit(1)
 
@@ -134,6 +144,7 @@ def show(
     number: Annotated[str, typer.Argument(help="Plan number; default: the newest.")] = "", site: SiteOption = None
 ) -> None:
     """Show a plan: what is made when, maintenance, costs, certificate."""
+    from linewright.plan_replay import REPLAY_NOTE, expected_of
     from linewright.plan_text import as_text
     from linewright.wiring import open_records
 
@@ -143,7 +154,7 @@ def show(
     if plan is None:
         typer.echo(f"There is no plan {number}." if number else "No plan has been made yet.", err=True)
         raise typer.Exit(1)
-    typer.echo(as_text(plan, plant=loaded.plant))
+    typer.echo(as_text(plan, plant=loaded.plant, expected=expected_of(records.noted(REPLAY_NOTE), plan)))
 
 
 @app.command("list")

@@ -65,12 +65,13 @@ def plan_page(console: Console, person: Visitor, chosen: str) -> None:
         Text("h1", "Plan", "sr-only")
         problem = Text("p", "", "problem")
 
-        def build_plan(plan: Plan | None) -> None:
+        def build_plan(told: tuple[Plan | None, ReplayView | None]) -> None:
+            plan, replay = told
             moving.clear()
             if plan is None:
                 _no_plan(chosen)
                 return
-            _head(console, person, plan)
+            _head(console, person, plan, replay)
             if plan.conflicts or plan.repairs:
                 _infeasible(plan, currency=site.plant.currency)
             if plan.runs or plan.maintenance:
@@ -78,7 +79,7 @@ def plan_page(console: Console, person: Visitor, chosen: str) -> None:
                 build_files(plan)
             if plan.costs:
                 with box("plan-columns"):
-                    _costs(plan, currency=site.plant.currency)
+                    _costs(plan, replay, currency=site.plant.currency)
                     with box("plan-side"):
                         moving.append(build_late(console, plan))
                         _maintenance(console, plan)
@@ -93,7 +94,7 @@ def plan_page(console: Console, person: Visitor, chosen: str) -> None:
             earlier = Rebuilt(box("slot"), _history)
 
         def show() -> None:
-            current.show(shown.plan)
+            current.show((shown.plan, shown.replay))
             course.show(shown.course)
             chance.show(shown.replay)
             earlier.show(history(shown.plans, plant=site.plant, now=site.clock.now()))
@@ -139,7 +140,7 @@ def _no_plan(chosen: str) -> None:
         empty("No plan has been made yet.", "One is made every hour and when an alert opens, or now: linewright plan.")
 
 
-def _head(console: Console, person: Visitor, plan: Plan) -> None:
+def _head(console: Console, person: Visitor, plan: Plan, replay: ReplayView | None) -> None:
     plant, now = console.site.plant, console.site.clock.now()
     with box("plan-head", tag="section", label="The plan in one sentence"):
         with box("plan-what"):
@@ -159,16 +160,20 @@ def _head(console: Console, person: Visitor, plan: Plan) -> None:
                 link("Ask why, compare, prices", f"/questions?plan={plan.number}")
                 link("What if?", f"/whatif?plan={plan.number}")
         if plan.costs:
-            _figures(plan, currency=plant.currency)
+            _figures(plan, replay, currency=plant.currency)
         _decide(console, person, plan)
 
 
-def _figures(plan: Plan, *, currency: str) -> None:
+def _figures(plan: Plan, replay: ReplayView | None, *, currency: str) -> None:
     with box("plan-figures"):
         weighed = "against doing without this maintenance" if plan.saving is not None else "no maintenance to weigh"
         _big("Saves", money(plan.saving, currency=currency), weighed)
-        title, detail = ("Earns", "sales minus all costs") if plan.cost < 0 else ("Costs", "all terms together")
+        title, detail = (
+            ("Earns", "sales minus all costs") if plan.cost < 0 else ("Costs", "as planned, all terms together")
+        )
         _big(title, money(abs(plan.cost), currency=currency), detail)
+        if replay is not None:
+            _big("Expected cost", replay.expected, replay.against_planned)
         _big("Peak power", f"{number(plan.peak_kw, digits=0)} kW", "highest hourly mean")
         _big("CO₂", f"{number(plan.co2_kg, digits=0)} kg", "of its electricity")
 
@@ -247,7 +252,7 @@ def _infeasible(plan: Plan, *, currency: str) -> None:
                     Text("span", repair_price(repair.cost, currency=currency), "num note")
 
 
-def _costs(plan: Plan, *, currency: str) -> None:
+def _costs(plan: Plan, replay: ReplayView | None, *, currency: str) -> None:
     with panel("Cost by term"):
         _, body = table(("Term", "", "Amount"), css="costs", label="Cost by term", numbers=("Amount",))
         with body:
@@ -262,8 +267,13 @@ def _costs(plan: Plan, *, currency: str) -> None:
                     Text("td", bar.amount, "num")
             with box("sum", tag="tr"):
                 Text("th", "Sum")
-                Text("td", "costs minus income", "note")
+                Text("td", "costs minus income, as planned", "note")
                 Text("td", money(plan.cost, currency=currency), "num")
+            if replay is not None:
+                with box("sum", tag="tr"):
+                    Text("th", "Expected")
+                    Text("td", replay.against_planned, "note")
+                    Text("td", replay.expected, "num")
 
 
 def _maintenance(console: Console, plan: Plan) -> None:

@@ -20,6 +20,10 @@ class ReplayView:
     note: str
     sentences: tuple[str, ...]
     """What it means, for who has never seen a replay."""
+    expected: str
+    """Mean cost."""
+    against_planned: str
+    """Where it differs from the planned one."""
     figures: tuple[tuple[str, str, str], ...]
     """Title, value, detail."""
     orders: tuple[tuple[str, str, float], ...]
@@ -42,6 +46,8 @@ def replay_view(document: Mapping[str, Any] | None, *, plan: str, currency: str)
         cost_more = f"{number(more, digits=0)} ({low} to {high})"
         others.append((other["words"], money(other["cost"]["mean"], currency=currency), cost_more))
     planned = money(told["planned_cost"], currency=currency)
+    more = cost["mean"] - told["planned_cost"]
+    word = "above" if more >= 0 else "below"
     return ReplayView(
         plan=plan,
         note=f"lived through {told['paths']} times, each with other failures, speeds and scrap",
@@ -50,6 +56,8 @@ def replay_view(document: Mapping[str, Any] | None, *, plan: str, currency: str)
             f"9 times out of 10 it stays below {money(cost['p90'], currency=currency)} (P90).",
             *_against_today(document["others"], currency=currency),
         ),
+        expected=money(cost["mean"], currency=currency),
+        against_planned=f"with failures as they come, {number(abs(more), digits=0)} {word} the planned cost",
         figures=(
             ("Mean cost", money(cost["mean"], currency=currency), f"P90 {money(cost['p90'], currency=currency)}"),
             ("Failures", number(told["failures"], digits=2), "expected in this plan"),
