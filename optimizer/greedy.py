@@ -1,8 +1,9 @@
 """A first plan at once: order by order, each lot where a unit of it costs least of what is still free.
 
 Orders come by due date. A lot may be early (it is held), late (it waits) or share a setup that is there already; what
-it costs decides. A setup that something speaks for, the linear relaxation or the plan before, costs less. The linear
-program that follows places the hours; here only the lots count.
+it costs decides. A setup that something speaks for, the linear relaxation or the plan before, costs less. Scrap that
+waits is reworked where that is cheapest: what there is of it at first, and what the lots placed so far leave. The
+linear program that follows places the hours; here only the lots count.
 """
 
 from collections.abc import Iterator, Mapping
@@ -68,10 +69,10 @@ def greedy_lots(problem: PlanningProblem, chosen: tuple[int, ...], favour: Favou
 
 
 def _used_up(problem: PlanningProblem, place: Place, units: float) -> Iterator[Wanted]:
-    """The components of a lot, which its last hour can still use."""
+    """The components of a lot, which its last hour can still use; what it reworks is booked with it."""
     making = problem.makings[place.making]
     for flow in making.flows:
-        if flow.per_h < 0:
+        if flow.per_h < 0 and flow.product != making.product:
             latest = int(place.hours.max()) - _lead_h(problem, flow.product)
             needed = -flow.per_h / making.good_per_h * units
             yield Wanted(product=flow.product, due=latest, units=needed, backlog_cost_per_unit_h=0.0, latest=latest)
@@ -136,9 +137,16 @@ class _Floor:
         self._extra_per_h = problem.overtime_cost_per_h
         self._price = slots.price_per_kwh + problem.facts.tariff.co2_price_per_kg * slots.co2_kg_per_kwh
         self._makings: dict[str, list[int]] = {}
+        self._waiting: dict[str, NDArray[np.float64]] = {}
+        """Scrap to rework by product, at the end of each hour [unit]. (hour,)"""
         for m, making in enumerate(problem.makings):
-            if making.feeds == making.product:  # what there will be to rework is not known yet
-                self._makings.setdefault(making.product, []).append(m)
+            self._makings.setdefault(making.feeds, []).append(m)
+            if making.feeds != making.product:
+                self._waiting[making.product] = np.full(problem.hours, problem.stock[making.product])
+        self._bought = {
+            product: problem.stock[product] for product in problem.used_up - {*self._makings, *self._waiting}
+        }
+        """Components that no line makes, as far as lots do not take them yet [unit]."""
 
     def keep_frozen(self) -> Iterator[tuple[str, float]]:
         """Books what is kept from the accepted plan, closes its hours to the rest, and gives its good units."""
@@ -149,6 +157,7 @@ class _Floor:
                 if not self._is_set_up(m, shift[t]):
                     self._shift_left[making.line, shift[t]] -= self._setup_h(m, shift[t])
                 self.lots.add((m, shift[t]))
+                self._book_materials(m, hours, t)
                 yield making.feeds, hours * making.good_per_h
         for line, t in {(self.problem.makings[m].line, t) for m, t in self.problem.frozen}:
             if shift[t] != CLOSED:
@@ -190,7 +199,16 @@ class _Floor:
             self._left[making.line, t] -= used
             left_h -= used
         self._shift_left[making.line, place.shift] -= asked_h
+        self._book_materials(place.making, asked_h, int(place.hours.max()))
         return asked_h * making.good_per_h
+
+    def _book_materials(self, m: int, running_h: float, t: int) -> None:
+        """What a lot that is over by an hour leaves to rework or takes of it, and what it takes that was bought."""
+        for flow in self.problem.makings[m].flows:
+            if flow.product in self._bought:
+                self._bought[flow.product] += flow.per_h * running_h
+            elif flow.product in self._waiting:
+                self._waiting[flow.product][t:] += flow.per_h * running_h
 
     def _is_set_up(self, m: int, s: int) -> bool:
         making = self.problem.makings[m]
@@ -198,8 +216,15 @@ class _Floor:
         return not making.needs_setup or is_ready or (m, s) in self.lots
 
     def _room_h(self, m: int, s: int, hours: NDArray[np.int64]) -> float:
-        line, setup_h = self.problem.makings[m].line, 0.0 if self._is_set_up(m, s) else self._setup_h(m, s)
-        return min(float(self._left[line, hours].sum()), float(self._shift_left[line, s]) - setup_h)
+        making = self.problem.makings[m]
+        setup_h = 0.0 if self._is_set_up(m, s) else self._setup_h(m, s)
+        room_h = min(float(self._left[making.line, hours].sum()), float(self._shift_left[making.line, s]) - setup_h)
+        for flow in making.flows:
+            if flow.per_h < 0 and flow.product in self._bought:
+                room_h = min(room_h, self._bought[flow.product] / -flow.per_h)
+            elif flow.per_h < 0 and flow.product in self._waiting and len(hours):  # later rework counts on it too
+                room_h = min(room_h, float(self._waiting[flow.product][hours.max() :].min()) / -flow.per_h)
+        return room_h
 
     def _setup_h(self, m: int, s: int) -> float:
         """Hours of setting up a making in a shift, and its family where none of its products is [h]."""

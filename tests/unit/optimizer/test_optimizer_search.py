@@ -1,6 +1,7 @@
 """The search: a first plan at once, progress, cancelling, repeatable runs, the accepted plan to begin from."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pulp
@@ -11,14 +12,16 @@ from optimizer_plants import START, demo_facts
 
 from optimizer.control import Clock, Control, Measure, Progress
 from optimizer.dual_bound import safe_bound
+from optimizer.facts import GRAINS_PER_UNIT
 from optimizer.formulation import formulate
-from optimizer.greedy import greedy_lots
+from optimizer.greedy import Wanted, _Floor, greedy_lots
 from optimizer.highs import Integers, Method, Session
 from optimizer.maintenance import choose_maintenance
 from optimizer.previous import favoured_lots, favoured_maintenance
-from optimizer.problem import build_problem
+from optimizer.problem import PlanningFacts, build_problem
 from optimizer.search import Found, search
 from optimizer.solve import solve
+from plant.production import Component, Order, Stock
 
 
 def test_first_plan_is_found_however_short_the_limit_is() -> None:
@@ -72,6 +75,61 @@ def test_accepted_plan_speaks_for_its_own_lots() -> None:
     chosen = choose_maintenance(again, favoured_maintenance(again))
     assert chosen is not None
     assert set(favour) & greedy_lots(again, chosen, favour)
+
+
+def rework_facts(*, stock: float, quantity: float, steel: float | None = None) -> PlanningFacts:
+    """Gears that must be there in two days; a fifth of them is scrap, and one line reworks it after a setup."""
+    facts = demo_facts(1)
+    gear = next(product for product in facts.products if product.name == "gear")
+    again = replace(gear, name="gear-again", label="Gear, reworked", reworks="gear", scrap_cost=0.1)
+    bar = replace(gear, name="steel", label="Steel bar", holding_cost_per_unit_h=0.0)
+    made = [c for c in facts.capabilities if c.product == "gear"]
+    rework = replace(made[0], product="gear-again", rate_per_h=50.0, scrap_ratio=0.1, setup_h=0.5, setup_cost=40.0)
+    kept = tuple(c for c in facts.capabilities if c.product != "gear")
+    capabilities = kept if steel is None else (*kept, *(replace(c, scrap_ratio=0.2) for c in made))
+    components = (Component(product="steel", quantity=1.0),)
+    deadline = START + timedelta(hours=48)
+    orders = tuple(order for order in facts.orders if order.product != "gear")
+    return replace(
+        facts,
+        products=(*(replace(p, components=components) if p is gear else p for p in facts.products), again, bar),
+        capabilities=(*capabilities, rework),
+        orders=(*orders, Order(number="G", product="gear", quantity=quantity, due_at=deadline, deadline_at=deadline)),
+        stock=(Stock(product="gear-again", quantity=stock), Stock(product="steel", quantity=steel or 0.0)),
+    )
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        rework_facts(stock=120.0, quantity=100.0),  # nothing but scrap that waits already
+        rework_facts(stock=0.0, quantity=420.0, steel=500.0),  # 400 good ones, and 90 of the 100 scrapped ones
+    ],
+    ids=["what waits", "what the plan scraps"],
+)
+def test_first_plan_reworks_what_a_deadline_takes(facts: PlanningFacts) -> None:
+    problem = build_problem(facts)
+    chosen = choose_maintenance(problem, {})
+    assert chosen is not None
+    lots = greedy_lots(problem, chosen, {})
+    assert any(problem.makings[m].product == "gear-again" for m, _ in lots)
+    found = search(problem, time_limit_s=0.01)
+    assert isinstance(found, Found)
+    reworked = sum(n for (m, _), n in found.schedule.grains.items() if problem.makings[m].product == "gear-again")
+    assert reworked >= (20 / 0.9) * GRAINS_PER_UNIT
+
+
+def test_first_plan_reworks_no_more_than_there_is() -> None:
+    problem = build_problem(rework_facts(stock=30.0, quantity=420.0, steel=500.0))
+    chosen = choose_maintenance(problem, {})
+    assert chosen is not None
+    floor = _Floor(problem, chosen, {})
+    wanted = Wanted(product="gear", due=47, units=1000.0, backlog_cost_per_unit_h=1.0, latest=47)
+    made, left = 0.0, 1000.0
+    while (place := floor.cheapest(wanted, left)) is not None and left > 0:
+        units = floor.take(place, wanted, left)
+        made, left = made + units, left - units
+    assert made == pytest.approx(400 + 0.9 * 130, abs=1.0)
 
 
 @given(prices=st.lists(st.floats(-50, 50), min_size=3, max_size=3))
