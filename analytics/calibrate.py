@@ -19,7 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-SLOPE_SPREAD = 0.3
+FEWEST = 2
+"""Held-out failures below which the network's own numbers stand [failure]. Few failures make it far too sure of itself,
+and even a handful of held-out ones show it (docs/benchmarks/risk-fleets.md)."""
+SLOPE_SPREAD = 0.6
 """Prior standard deviation of log slope: without evidence the network's own numbers stand [ratio]."""
 OFFSET_SPREAD = 0.5
 """Prior standard deviation of the offset [log units]."""
@@ -45,7 +48,7 @@ class Calibration:
     failures: int = 0
     """Held-out lives that ended in a failure."""
     calibrated: bool = False
-    """False: too few failures; the network's own numbers are reported and called uncalibrated."""
+    """False: too few failures; what little they say is used, and the numbers are called uncalibrated."""
     levels: tuple[float, ...] = QUANTILES
     """Probabilities at which the survival curve is read for each of `QUANTILES` [0..1]."""
 
@@ -83,20 +86,18 @@ def fit_calibration(
         failed: Whether that end was a failure. (row,)
         life: Index of the row's life. (row,)
         weight: Readings that the row stands for. (row,)
-        minimum_failures: Failures below which nothing is fitted.
+        minimum_failures: Failures below which what is fitted is still called uncalibrated.
     """
     failures = len(np.unique(life[failed]))
-    if failures < minimum_failures:
+    if failures < FEWEST:
         return Calibration(failures=failures)
     # neighbouring rows say nearly the same: all rows together weigh as much as there are lives
     share = weight * (len(np.unique(life)) / weight.sum())
     horizons = edges[1:]
     happened = failed[:, None] & (remaining[:, None] <= horizons)  # (row, horizon)
     log_hazard = np.log(np.maximum(-log_survived[:, 1:], TINY))
-    observed = _observed(remaining, failed=failed, share=share, at=np.append(horizons, remaining))
-    still = (remaining[:, None] > horizons) / observed[: len(horizons)]
-    # a row cut short before a horizon is answered for by those that were watched for longer
-    counts = share[:, None] * (happened / observed[len(horizons) :, None] + still) * (BITS / len(horizons))
+    answers = answered(remaining, failed=failed, weight=share, horizons=horizons)
+    counts = share[:, None] * answers * (BITS / len(horizons))
 
     def loss(parameters: NDArray[np.float64]) -> float:
         hazard = np.exp(np.clip(np.exp(parameters[0]) * log_hazard + parameters[1], -30.0, 6.0))
@@ -109,7 +110,26 @@ def fit_calibration(
     ahead = remaining > 0  # at the failure itself there is nothing left to foresee
     reached = -np.expm1(-np.exp(offset) * np.maximum(outlived_at(log_survived, edges, remaining), 0.0) ** slope)
     levels = conformal_levels(reached[ahead], failed=failed[ahead], life=life[ahead], weight=weight[ahead])
-    return Calibration(slope=slope, offset=offset, failures=failures, calibrated=True, levels=levels)
+    enough = failures >= minimum_failures
+    return Calibration(slope=slope, offset=offset, failures=failures, calibrated=enough, levels=levels)
+
+
+def answered(
+    remaining: NDArray[np.float64],
+    *,
+    failed: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    horizons: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """How many rows each one answers for at each horizon: 0 where it was cut short before. (row, horizon)
+
+    A row cut short before a horizon is answered for by those that were watched for longer; left out without that, the
+    many that are cut short while nothing happened would make failures look frequent.
+    """
+    observed = _observed(remaining, failed=failed, share=weight, at=np.append(horizons, remaining))
+    happened = failed[:, None] & (remaining[:, None] <= horizons)
+    still = (remaining[:, None] > horizons) / observed[: len(horizons)]
+    return np.asarray(happened / observed[len(horizons) :, None] + still)
 
 
 def _observed(

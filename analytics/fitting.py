@@ -139,7 +139,7 @@ def fit_network(
         bins=settings.bins,
         modes=len(modes),
         members=settings.members,
-        dropout=settings.dropout,
+        dropout=settings.dropout[0],
     )
     exposed = (alive * weight[0][:, None]).sum(dim=0) + 1.0
     base = torch.log(((dead * weight[0][:, None]).sum(dim=0) + 0.1) / exposed)

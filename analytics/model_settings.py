@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class AgeInput(StrEnum):
@@ -51,7 +51,10 @@ class ModelSettings(BaseModel):
     each of three grouped cross-validation folds a little (docs/benchmarks/risk-cmapss.md)."""
     learning_rate: float = Field(default=1.5e-3, gt=0)
     weight_decay: float = Field(default=3e-2, ge=0)
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    dropout: tuple[float, ...] = Field(default=(0.2, 0.5), min_length=1)
+    """Share of a layer's inputs that are left out at random in training [0..1); of several the one is kept that errs
+    less on held-out lives: little where signals tell the end exactly, much where they are noisy or failures few
+    (docs/benchmarks/risk-fleets.md)."""
     held_out_share: float = Field(default=0.2, gt=0, le=0.5)
     """Lives that a member does not train on: they calibrate it [0..1]. With more members than such parts, a part is
     held out by several, and calibrated by what these say together."""
@@ -78,12 +81,19 @@ class ModelSettings(BaseModel):
         """Parts of the lives, one of which each member holds out; with few members some parts never are."""
         return round(1 / self.held_out_share)
 
+    @field_validator("dropout", mode="before")
+    @classmethod
+    def _one_is_a_choice_of_one(cls, value: object) -> object:
+        return (value,) if isinstance(value, int | float) else value
+
     @model_validator(mode="after")
     def _scales_increase(self) -> Self:
         if list(self.scales_rows) != sorted(set(self.scales_rows)) or self.scales_rows[0] < 2:
             raise ValueError(f"scales_rows must increase and begin at 2 or more, not {self.scales_rows}")
         if min(self.age_parts) < 1:
             raise ValueError(f"age_parts must be 1 or more, not {self.age_parts}")
+        if not all(0 <= share < 1 for share in self.dropout):
+            raise ValueError(f"dropout must be from 0 to below 1, not {self.dropout}")
         return self
 
 
@@ -96,6 +106,6 @@ QUICK: Final = ModelSettings(
     age_parts=(1,),
     life_weight=0.0,
     learning_rate=3e-3,
-    dropout=0.2,
+    dropout=(0.2,),
 )
 """For the demo and for tests: 10-minute rows from 1 h to 81 h, few rows and passes."""

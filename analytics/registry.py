@@ -183,7 +183,7 @@ def _network(arrays: dict[str, Any], settings: ModelSettings, features: int, mod
         bins=settings.bins,
         modes=modes,
         members=settings.members,
-        dropout=settings.dropout,
+        dropout=settings.dropout[0],
     ).double()
     prefix = "network."
     state = {name.removeprefix(prefix): torch.tensor(v) for name, v in arrays.items() if name.startswith(prefix)}

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from analytics.alert_costs import costs_of
-from analytics.calibrate import Calibration, calibrated, fit_calibration
+from analytics.calibrate import Calibration, answered, calibrated, fit_calibration
 from analytics.evaluate import average_precision, brier, expected_calibration_error
 from analytics.features import Feature, features_of
 from analytics.fitting import Progress, TrainingRows, fit_network, gather_rows, out_of_fold
@@ -100,17 +100,28 @@ def train(
         )
         return NotTrained(machine_class=machine_class.name, failures=failures, reason=reason)
     progress(0.0, f"{machine_class.name}: looking at {len(usable)} lives, {failures} of them failed")
-    choices = settings.age_parts if settings.age is AgeInput.WITH else settings.age_parts[:1]
-    models = []
-    for number, parts in enumerate(choices):
+    parts = settings.age_parts if settings.age is AgeInput.WITH else settings.age_parts[:1]
+    tries = len(settings.dropout) + len(parts) - 1
+    models: list[Model] = []
 
-        def shared(share: float, text: str, number: int = number) -> None:
-            progress((number + share) / len(choices), f"{machine_class.name}: {text}")
+    def attempt(**chosen: object) -> None:
+        def shared(share: float, text: str, done: int = len(models)) -> None:
+            progress((done + share) / tries, f"{machine_class.name}: {text}")
 
-        one = settings.model_copy(update={"age_parts": (parts,)})
+        one = settings.model_copy(update=chosen)
         models.append(_learn(usable, machine_class=machine_class, settings=one, seed=seed, progress=shared))
+
+    for share in settings.dropout:
+        attempt(age_parts=parts[:1], dropout=(share,))
+    best = min(models, key=_held_out_loss).settings.dropout
+    for more in parts[1:]:
+        attempt(age_parts=(more,), dropout=best)
     progress(1.0, f"{machine_class.name}: trained")
-    return min(models, key=lambda model: model.metrics["log_loss"])
+    return min(models, key=_held_out_loss)
+
+
+def _held_out_loss(model: Model) -> float:
+    return model.metrics["log_loss"]
 
 
 def _learn(
@@ -136,7 +147,8 @@ def _learn(
         weight=rows.weight[known],
         minimum_failures=settings.calibration_failures,
     )
-    metrics, bins = _measured(out[known], rows, known, edges, calibration, failures, len(usable))
+    metrics, bins = _measured(out[known], rows, known, edges, calibration)
+    metrics |= {"lives": float(len(usable)), "failures": float(failures)}
     column = len(edges) // 2
     asked = known & rows.spoken
     alerts = held_out_alerts(
@@ -181,8 +193,6 @@ def _measured(
     known: NDArray[np.bool_],
     edges: NDArray[np.float64],
     calibration: Calibration,
-    failures: int,
-    lives: int,
 ) -> tuple[dict[str, float], tuple[HeldOutBin, ...]]:
     """Risk within the middle bin edge on held-out rows, before and after calibration; its log loss up to there."""
     column = len(edges) // 2
@@ -193,9 +203,7 @@ def _measured(
     raw = out[decided, column]
     probability = -np.expm1(calibrated(raw, calibration=calibration))
     metrics = {
-        "log_loss": _log_loss(out, remaining, failed, edges, calibration),
-        "lives": float(lives),
-        "failures": float(failures),
+        "log_loss": _log_loss(out, remaining, failed, rows.weight[known], edges, calibration),
         "horizon_units": horizon,
         "prevalence": float(happened.mean()) if len(happened) else float("nan"),
         "average_precision": average_precision(probability, happened),
@@ -210,13 +218,15 @@ def _log_loss(
     out: NDArray[np.float64],
     remaining: NDArray[np.float64],
     failed: NDArray[np.bool_],
+    weight: NDArray[np.float64],
     edges: NDArray[np.float64],
     calibration: Calibration,
 ) -> float:
-    """Of "fails within", mean over the edges up to the middle one and the rows that are decided there."""
-    near = calibrated(out, calibration=calibration)[:, 1 : len(edges) // 2 + 1]  # (row, edge)
-    horizons = edges[1 : len(edges) // 2 + 1]
-    happened = failed[:, None] & (remaining[:, None] <= horizons)
-    decided = failed[:, None] | (remaining[:, None] > horizons)
+    """Of "fails within", mean over the edges and the readings; rows cut short are answered for by others."""
+    near = calibrated(out, calibration=calibration)[:, 1:]  # (row, edge)
+    happened = failed[:, None] & (remaining[:, None] <= edges[1:])
     died = np.log(np.clip(-np.expm1(near), 1e-12, 1.0))
-    return float(-np.where(happened, died, np.maximum(near, -27.0))[decided].mean()) if decided.any() else float("inf")
+    counts = weight[:, None] * answered(remaining, failed=failed, weight=weight, horizons=edges[1:])
+    if not counts.any():
+        return float("inf")
+    return float(-(counts * np.where(happened, died, np.maximum(near, -27.0))).sum() / counts.sum())

@@ -239,7 +239,7 @@ def _horizons(asked: Sequence[float], dataset: Dataset, heads: Heads) -> tuple[f
             raise _refused("--horizons", str(tuple(asked)), "none: the model learned from no failure")
         return ()
     chosen = tuple(asked) or model.horizons or dataset.horizons
-    longest = HORIZONS_H[-1] / model.cycle_h
+    longest = max(HORIZONS_H[-1] / model.cycle_h, float(model.edges[-1]))
     if not chosen or any(not 0 < horizon <= longest for horizon in chosen):
         raise _refused("--horizons", str(chosen), f"one or more spans above 0, up to {longest:g}")
     return chosen

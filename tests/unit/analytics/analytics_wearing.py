@@ -32,7 +32,7 @@ SMALL = ModelSettings(
     batch_rows=128,
     rows_per_life=60,
     learning_rate=5e-3,
-    dropout=0.2,
+    dropout=(0.2,),
 )
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.calibrate import QUANTILES, Calibration, calibrated, conformal_levels, fit_calibration
+from analytics.calibrate import QUANTILES, Calibration, answered, calibrated, conformal_levels, fit_calibration
 
 
 def held_out(distortion, lives=3000):
@@ -36,9 +36,25 @@ def test_true_probabilities_stay_as_they_are():
     assert (fitted.slope, fitted.offset) == (pytest.approx(1.0, abs=0.1), pytest.approx(0.0, abs=0.15))
 
 
-def test_too_few_failures_are_called_uncalibrated():
-    facts = held_out(lambda hazard: 2 * hazard, lives=7)
-    assert fit_calibration(**facts, minimum_failures=8) == Calibration(failures=facts["failed"].sum())
+def test_few_failures_correct_a_little_and_are_called_uncalibrated():
+    facts = held_out(lambda hazard: 2 * hazard**3, lives=7)
+    few, many = (fit_calibration(**held, minimum_failures=8) for held in (facts, held_out(lambda h: 2 * h**3)))
+    assert not few.calibrated
+    assert many.slope < few.slope < 1.0
+    alone = held_out(lambda hazard: hazard, lives=1) | {"failed": np.array([True])}
+    assert fit_calibration(**alone, minimum_failures=8) == Calibration(failures=1)
+
+
+@given(seed=st.integers(0, 100))
+def test_rows_that_were_watched_answer_for_those_cut_short(seed):
+    rng = np.random.default_rng(seed)
+    life, cut = rng.exponential(10.0, 4000), rng.exponential(30.0, 4000)
+    horizons = np.array([2.0, 5.0, 10.0])
+    counts = answered(np.minimum(life, cut), failed=life <= cut, weight=np.ones(4000), horizons=horizons)
+    happened = (life <= cut)[:, None] & (np.minimum(life, cut)[:, None] <= horizons)
+    np.testing.assert_allclose(counts.mean(axis=0), 1.0, atol=0.08)
+    np.testing.assert_allclose((counts * happened).mean(axis=0), -np.expm1(-horizons / 10.0), atol=0.04)
+    assert (counts[~happened & (np.minimum(life, cut)[:, None] <= horizons)] == 0).all()
 
 
 @given(slope=st.floats(0.3, 3.0), offset=st.floats(-2.0, 2.0))

@@ -11,7 +11,7 @@ from analytics.assess import failure_probability, score_life
 from analytics.evaluate import average_precision, future_leak
 from analytics.hazard import interpolation, remaining_quantile
 from analytics.lives import chosen_rows, data_hash
-from analytics.model_settings import AgeInput
+from analytics.model_settings import AgeInput, ModelSettings
 from analytics.training import Model, NotTrained, train
 
 
@@ -90,7 +90,7 @@ def test_exponential_lives_give_their_constant_hazard():
     for length in rng.exponential(40.0, 400).round().astype(int) + 1:
         observed = min(length, 60)  # those still running after 60 are censored
         lives.append(life_of(rng.normal(0, 1, (observed, 4)), failed=bool(length <= 60)))
-    settings = SMALL.model_copy(update={"age": AgeInput.WITHOUT, "epochs": 3, "minimum_rows": 1, "dropout": 0.5})
+    settings = SMALL.model_copy(update={"age": AgeInput.WITHOUT, "epochs": 3, "minimum_rows": 1, "dropout": (0.5,)})
     model = train(lives, machine_class=PRESS, settings=settings, seed=0)
     scores = [score_life(life, model=model).log_survived for life in lives if len(life) > 10]
     horizons = [5.0, 10.0, 20.0, 40.0]
@@ -123,6 +123,23 @@ def test_the_age_enters_in_as_many_parts_as_held_out_lives_bear_out():
     losses = {parts: each.metrics["log_loss"] for parts, each in alone.items()}
     assert model.settings.age_parts == (min(losses, key=losses.__getitem__),)
     assert model.metrics["log_loss"] == min(losses.values())
+
+
+def test_the_dropout_is_the_one_that_held_out_lives_bear_out():
+    settings = SMALL.model_copy(update={"dropout": (0.0, 0.8), "epochs": 4})
+    losses = {}
+    for share in settings.dropout:
+        alone = train(fleet(1), machine_class=PRESS, settings=settings.model_copy(update={"dropout": (share,)}), seed=0)
+        losses[share] = alone.metrics["log_loss"]
+    model = train(fleet(1), machine_class=PRESS, settings=settings, seed=0)
+    assert model.settings.dropout == (min(losses, key=losses.__getitem__),)
+    assert model.metrics["log_loss"] == min(losses.values())
+
+
+def test_one_dropout_is_a_choice_of_one():
+    assert ModelSettings.model_validate({"dropout": 0.3}).dropout == (0.3,)
+    with pytest.raises(ValueError, match="below 1"):
+        ModelSettings(dropout=(0.2, 1.0))
 
 
 def test_training_survives_gaps_in_the_readings():
