@@ -13,7 +13,7 @@ import pulp
 from optimizer import highs
 from optimizer.capacity import conflict_by_hours, missing_by_hours
 from optimizer.formulation import formulate
-from optimizer.infeasible_groups import RULES, group_rules, group_sentence, group_ways_out
+from optimizer.infeasible_groups import RULES, chance_ways_out, group_rules, group_sentence
 from optimizer.maintenance import choose_maintenance
 from optimizer.problem import PlanningFacts, PlanningProblem, build_problem
 from optimizer.shortfall import (
@@ -268,14 +268,8 @@ def ways_out(problem: PlanningProblem, conflict: tuple[str, ...]) -> Iterator[Wa
                 yield WayOut(sentence=sentence, amount=float(extra), facts=more)
                 break
     bare = problem if _must_run(problem) else _bare(problem)
-    for sentence, amount, relaxed in group_ways_out(bare, conflict):
+    for sentence, amount, relaxed in chance_ways_out(bare, conflict):
         yield WayOut(sentence=sentence, amount=amount, facts=relaxed)
-    limit = facts.policy.max_failure_probability
-    if limit is not None and any(rule.startswith("chance|") for rule in conflict):
-        needed = min(_least_chance(problem) * (1 + 1e-6) + 1e-9, 1.0)
-        sentence = f"Accept a failure probability of {needed:.2%} per machine instead of {limit:.2%}."
-        relaxed = replace(facts, policy=replace(facts.policy, max_failure_probability=needed))
-        yield WayOut(sentence=sentence, amount=needed - limit, facts=relaxed)
     if FROZEN in conflict:
         thawed = replace(facts, policy=replace(facts.policy, frozen_h=0), fixed_lots=())
         sentence = f"Let the plan change its first hours{' and what was fixed' if facts.fixed_lots else ''}."
@@ -325,16 +319,3 @@ def _least_emissions(problem: PlanningProblem) -> float:
     model.program.setObjective(pulp.LpAffineExpression(terms))
     solution = highs.run(model.program, time_limit_s=TIME_LIMIT_S, gap=1e-4)
     return solution.objective
-
-
-def _least_chance(problem: PlanningProblem) -> float:
-    """The least limit on every machine's failure probability that the crews can keep [0..1]."""
-    left_out = frozenset(f"chance|{options.machine}" for options in problem.machines)
-    model = formulate(problem if _must_run(problem) else _bare(problem), left_out=left_out)
-    limit = model.program.add_variable("limit", 0, 1)
-    for k, options in enumerate(problem.machines):
-        terms = {variable: float(options.failure_probability[o]) for o, variable in model.choice[k].items()}
-        fixed = 0.0 if terms else float(options.failure_probability[0])
-        model.constrain(f"least_chance|{options.machine}", {**terms, limit: -1.0}, pulp.LpConstraintLE, -fixed)
-    model.program.setObjective(pulp.LpAffineExpression({limit: 1.0}))
-    return highs.run(model.program, time_limit_s=TIME_LIMIT_S, gap=1e-4).objective

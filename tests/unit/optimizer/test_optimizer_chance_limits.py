@@ -10,6 +10,7 @@ from optimizer.certify import check_rules
 from optimizer.chance_limits import hazard
 from optimizer.costing import account
 from optimizer.facts import facts_to_json
+from optimizer.infeasible_groups import chance_ways_out
 from optimizer.maintenance import choose_maintenance
 from optimizer.problem import PlanningFacts, build_problem
 from optimizer.solve import solve
@@ -95,3 +96,32 @@ def test_limits_outside_their_range_are_refused_and_unset_ones_not_written() -> 
     assert "planning.max_line_failure_probability" in str(refused.value)
     assert "planning.max_plant_failure_probability" in str(refused.value)
     assert b"max_line" not in facts_to_json(tiny_facts(0))
+
+
+def test_repair_of_machines_names_those_that_cannot_keep_their_limit() -> None:
+    facts = tiny_facts(5, max_failure_probability=0.02)
+    plan = plan_for(facts)
+    repair = next(repair for repair in plan.repairs if "per machine" in repair.sentence)
+    best = {options.machine: options.failure_probability.min() for options in build_problem(facts).machines}
+    worst = max(best, key=lambda name: best[name])
+    assert f"(at best {facts.plant.machine_index[worst].label} {best[worst]:.1%}" in repair.sentence
+    assert 0.02 + repair.amount >= best[worst]
+    assert repair.cost is not None
+
+
+def test_limits_that_only_all_give_way_are_given_together_each_no_more_than_it_must() -> None:
+    policy = {"max_failure_probability": 0.01, "max_line_failure_probability": 0.02}
+    facts = tiny_facts(2, lines=2, machines=2, crews=2, max_plant_failure_probability=0.03, **policy)
+    plan = plan_for(facts)
+    assert plan.status is SolveStatus.INFEASIBLE
+    repair = next(repair for repair in plan.repairs if "per machine" in repair.sentence)
+    assert "of a line" in repair.sentence
+    assert "of the plant" in repair.sentence
+    assert repair.cost is not None
+    problem = build_problem(facts)
+    ways = list(chance_ways_out(problem, ("chance|A0-0",)))
+    (given,) = [relaxed.policy for _, _, relaxed in ways]
+    assert plan_for(replace(facts, policy=given)).status in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE)
+    for field in ("max_failure_probability", "max_line_failure_probability", "max_plant_failure_probability"):
+        tighter = replace(given, **{field: getattr(given, field) - 0.002})
+        assert plan_for(replace(facts, policy=tighter)).status is SolveStatus.INFEASIBLE, field
