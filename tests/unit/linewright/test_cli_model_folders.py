@@ -79,6 +79,19 @@ def test_scores_evaluation_and_explanation_of_new_machines(trained):
     assert "UTC" not in told.stdout  # cycles have no calendar
 
 
+def test_lives_of_many_years_have_horizons_of_years(tmp_path):
+    known = write_fleet(tmp_path / "known", machines=6, seed=3)
+    with (known / "dataset.toml").open("a") as facts:
+        facts.write("cycle_h = 1000\n")  # 40 to 80 of them: 5 to 9 years
+    model, out = str(tmp_path / "model"), tmp_path / "scores.csv"
+    assert RUNNER.invoke(app, ["train", str(known), "--out", model, "--seeds", "1"]).exit_code == 0
+    scored = RUNNER.invoke(app, ["score", model, str(known), "--out", str(out)])
+    assert scored.exit_code == 0, scored.output
+    assert {"failure_within_5", "failure_within_15"} <= {*pd.read_csv(out).columns}
+    told = RUNNER.invoke(app, ["explain", model, str(known), "--machine", "pump-01"])
+    assert told.stdout.startswith("pump-01: fails within 15 with")
+
+
 def test_a_folder_that_does_not_fit_is_told(trained, tmp_path):
     home, _ = trained
     other = tmp_path / "other"
