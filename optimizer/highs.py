@@ -175,6 +175,10 @@ class Session:
         """Gives one column other bounds."""
         self._highs.changeColBounds(column, lower, upper)
 
+    def set_cost(self, column: int, cost: float) -> None:
+        """Gives one column another cost."""
+        self._highs.changeColCost(column, cost)
+
     def slopes(self) -> tuple[Values, Values, Values]:
         """After a linear program: what a unit more of each column costs, and the values between which that holds.
 

@@ -4,39 +4,27 @@ The conflict is irreducible: without any one of its rules the rest would leave a
 preferred explanations and relaxations for over-constrained problems, AAAI 2004.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-
-import numpy as np
-import pulp
+from math import inf, isfinite
 
 from optimizer import highs
-from optimizer.capacity import conflict_by_hours, missing_by_hours
-from optimizer.formulation import formulate
-from optimizer.infeasible_groups import RULES, chance_ways_out, group_rules, group_sentence
-from optimizer.maintenance import choose_maintenance
+from optimizer.capacity import missing_by_hours
+from optimizer.conflict import FEW_RULES, bare, find_conflict, is_small, may_have_plan, must_run
+from optimizer.infeasible_groups import RULES, chance_ways_out, group_sentence
+from optimizer.needed import only_needed
+from optimizer.outline import CAP, CREWS, FROZEN, Outline, idle_emissions
 from optimizer.problem import PlanningFacts, PlanningProblem, build_problem
-from optimizer.shortfall import (
-    DEADLINE,
-    KINDS,
-    give_in,
-    lacks,
-    limit_sentence,
-    stock_limits,
-    suspects,
-    without_limits,
-)
-from optimizer.statements import kept_options
-from plant.plans import Conflict, Plan, Repair, SolveStatus
+from optimizer.shortfall import DEADLINE, KINDS, Lack, give_in, lacks, limit_sentence
+from plant.plans import Conflict, Goal, Plan, Repair, SolveStatus
 
 TIME_LIMIT_S = 3.0
 """For each question asked about an infeasible plan, and for each repair [s]."""
+LEAST_S = 1.0
+"""For the least that must give; what is found by then is enough, if not the least [s]."""
+CLEAN_S = 0.5
+"""For the cleanest plan [s]."""
 MAX_EXTRA_CREWS = 5
-SMALL = 6000
-"""Plants with more (making, hour)s are told repairs that need no search."""
-FEW_RULES = 6
-"""More rules are not told one machine at a time."""
-CREWS, CAP, FROZEN = "crews|plant", "co2_cap|plant", "frozen|plant"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,9 +42,12 @@ def explain_infeasible(problem: PlanningProblem, empty: Plan) -> Plan:
     """The plan of status infeasible, with its conflicts and repairs."""
     conflict = tuple(f"capability|{number}" for number in problem.unmakeable) or tuple(find_conflict(problem))
     conflicts = tuple(Conflict(rule=_full_name(rule), sentence=_sentence(problem, rule)) for rule in conflict)
-    priced = [Repair(sentence=w.sentence, amount=w.amount, cost=_cost(w.facts)) for w in ways_out(problem, conflict)]
-    repairs = tuple(sorted(priced, key=lambda r: float("inf") if r.cost is None else r.cost))
-    told = " ".join(rule.sentence for rule in conflicts) or "The rules in conflict could not be told apart in time."
+    priced = [repair for way in ways_out(problem, conflict) if (repair := _priced(way)) is not None]
+    repairs = tuple(sorted(priced, key=lambda repair: inf if repair.cost is None else repair.cost))
+    told = " ".join(rule.sentence for rule in conflicts[:FEW_RULES])
+    told = told or "The rules in conflict could not be told apart in time."
+    if len(conflicts) > FEW_RULES:
+        told += f" And {len(conflicts) - FEW_RULES} more, below."
     return replace(
         empty,
         status=SolveStatus.INFEASIBLE,
@@ -64,132 +55,6 @@ def explain_infeasible(problem: PlanningProblem, empty: Plan) -> Plan:
         repairs=repairs,
         headline=f"No plan keeps all rules. {told}",
     )
-
-
-def find_conflict(problem: PlanningProblem) -> list[str]:
-    """An irreducible set of limits that leave no plan together; empty where that is not so.
-
-    The machines of a line count as one rule at first, so that few rules are told of a big plant; machine by machine
-    where that leaves no more than people read. What the hours of the lines alone rule out is found first, at once.
-    """
-    if by_hours := conflict_by_hours(problem):
-        return by_hours
-    stock = suspects(problem, time_limit_s=TIME_LIMIT_S) if any(stock_limits(problem)) else []
-    by_line = _conflict_of(problem, [*stock, *_limits(problem, by_line=True)])
-    if len(problem.lines) == len(problem.machines):
-        return by_line
-    single = [machine for rule in by_line for machine in _expanded(problem, rule)]
-    if len(single) > FEW_RULES:
-        return by_line
-    return _conflict_of(problem, single)
-
-
-def _conflict_of(problem: PlanningProblem, limits: list[str]) -> list[str]:
-    every = frozenset([*stock_limits(problem), *_limits(problem, by_line=False)])
-
-    def is_feasible(kept: list[str]) -> bool:
-        return _has_plan(problem, every - {each for rule in kept for each in _expanded(problem, rule)})
-
-    if is_feasible(limits) or not is_feasible([]):
-        return []
-    return _quick_explain(is_feasible, [], [], limits)
-
-
-def _expanded(problem: PlanningProblem, rule: str) -> tuple[str, ...]:
-    """The rules of single machines that a rule of a line stands for."""
-    name, entity = rule.split("|", 1)
-    if name != "chance" or entity in problem.facts.plant.machine_index:
-        return (rule,)
-    return tuple(f"chance|{options.machine}" for options in problem.machines if options.line == entity)
-
-
-def _quick_explain(
-    is_feasible: Callable[[list[str]], bool], background: list[str], added: list[str], limits: list[str]
-) -> list[str]:
-    if added and not is_feasible(background):
-        return []
-    if len(limits) == 1:
-        return limits
-    half = len(limits) // 2
-    first, second = limits[:half], limits[half:]
-    found = _quick_explain(is_feasible, background + first, first, second)
-    return found + _quick_explain(is_feasible, background + found, found, first)
-
-
-def _limits(problem: PlanningProblem, *, by_line: bool) -> Iterator[str]:
-    if problem.frozen:
-        yield FROZEN
-    yield CREWS
-    if problem.facts.tariff.co2_cap_kg is not None:
-        yield CAP
-    if problem.facts.policy.max_failure_probability is not None:
-        names = problem.lines if by_line else [options.machine for options in problem.machines]
-        yield from (f"chance|{name}" for name in names)
-    yield from group_rules(problem)
-
-
-def _has_plan(problem: PlanningProblem, left_out: frozenset[str]) -> bool:
-    """Whether a plan may keep all limits but those left out; false only where it is proved that none does."""
-    problem = without_limits(problem, left_out)
-    if FROZEN in left_out:
-        problem = replace(problem, frozen={})
-    cap = problem.facts.tariff.co2_cap_kg
-    if not _must_run(problem):
-        if CAP not in left_out and cap is not None and _idle_emissions(problem) > cap:
-            return False
-        narrowed = _narrowed(problem, left_out)
-        if narrowed is None:
-            return False
-        is_grouped = not left_out.issuperset(group_rules(problem))
-        if (CREWS in left_out and not is_grouped) or choose_maintenance(narrowed, {}) is not None:
-            return True
-        needed_h = sum(min(last - first for first, last in options.windows) for options in narrowed.machines)
-        if needed_h > sum(narrowed.crews_free):
-            return False
-        problem, left_out = narrowed, left_out | {CAP}
-    model = formulate(problem, left_out=left_out)
-    model.program.setObjective(pulp.LpAffineExpression({model.peak: 0.0}))
-    solution = highs.run(model.program, time_limit_s=TIME_LIMIT_S, gap=1.0)
-    return solution.outcome is not highs.Outcome.INFEASIBLE
-
-
-def _must_run(problem: PlanningProblem) -> bool:
-    """Whether frozen hours or hard rules make a line run. Else production breaks no limit, as orders may wait."""
-    return any(low > 0 for low, _ in problem.frozen.values()) or any(stock_limits(problem))
-
-
-def _bare(problem: PlanningProblem) -> PlanningProblem:
-    """The choice of maintenance alone: what is asked of a week without frozen hours then takes milliseconds."""
-    slots = replace(problem.slots, open_share=np.zeros_like(problem.slots.open_share))
-    return replace(problem, slots=slots, makings=(), demands=(), stock={}, holding={}, frozen={})
-
-
-def _narrowed(problem: PlanningProblem, left_out: frozenset[str]) -> PlanningProblem | None:
-    """The bare problem with the options that keep each machine's limit; none, where doing nothing keeps it.
-
-    None where a machine has no such option.
-    """
-    limit = problem.facts.policy.max_failure_probability
-    machines = []
-    for options in problem.machines:
-        free = limit is None or f"chance|{options.machine}" in left_out
-        kept = [o for o, chance in enumerate(options.failure_probability) if free or chance <= (limit or 0.0)]
-        if not kept:
-            return None
-        if options.forced:
-            machines.append(options)
-            continue
-        if left_out.issuperset(group_rules(problem)):
-            kept = [0] if 0 in kept and options.starts[0] is None else kept
-        only = kept_options(options, kept)
-        machines.append(replace(only, forced=len(kept) == 1 and only.starts[0] is not None))
-    policy = replace(problem.facts.policy, max_failure_probability=None)  # kept by the choice of options
-    return replace(_bare(problem), facts=replace(problem.facts, policy=policy), machines=tuple(machines))
-
-
-def _idle_emissions(problem: PlanningProblem) -> float:
-    """Of lines that are open and make nothing [kg]."""
-    return float((problem.idle_kw @ problem.slots.manned_share) @ problem.slots.co2_kg_per_kwh)
 
 
 def _full_name(rule: str) -> str:
@@ -228,8 +93,9 @@ def _sentence(problem: PlanningProblem, rule: str) -> str:
         crews = facts.policy.crews
         return f"Only {crews} maintenance crew{'' if crews == 1 else 's'} can work at a time."
     if name == "co2_cap":
-        least = _least_emissions(problem)
-        return f"Emissions may be at most {facts.tariff.co2_cap_kg:g} kg; the least possible is {least:.4g} kg."
+        least = _least_emissions(problem)[0]
+        cap = f"Emissions may be at most {facts.tariff.co2_cap_kg:g} kg"
+        return f"{cap}; no plan that keeps the rest emits less than {least:.4g} kg."
     if facts.fixed_lots:
         return "What a person fixed is made as fixed, and the first hours are kept from the accepted plan."
     return f"The first {facts.policy.frozen_h} h are kept from the accepted plan."
@@ -246,34 +112,51 @@ def ways_out(problem: PlanningProblem, conflict: tuple[str, ...]) -> Iterator[Wa
         yield WayOut(sentence=sentence, amount=lost, facts=replace(facts, orders=orders))
     for kind in KINDS:
         if any(rule.startswith(f"{kind}|") for rule in conflict):
-            is_small = len(problem.makings) * problem.hours <= SMALL
-            missing = lacks(problem, kind, time_limit_s=TIME_LIMIT_S) if is_small or kind != DEADLINE else None
-            if missing:
-                sentence, units, changed = give_in(facts, kind, missing)
-                yield WayOut(sentence=sentence, amount=units, facts=changed)
-            elif missing is None and kind == DEADLINE:
-                yield _without_deadlines(problem)
+            yield from _giving_units(problem, kind)
     if facts.calendar.overtime and any(rule.split("|", 1)[0] in KINDS for rule in conflict):
         yield from _more_overtime(facts)
-    if CAP in conflict and facts.tariff.co2_cap_kg is not None:
-        needed = _least_emissions(problem) * 1.001 + 0.1
+    cleanest = _least_emissions(problem)[1] if CAP in conflict else inf
+    if isfinite(cleanest) and facts.tariff.co2_cap_kg is not None:
+        needed = cleanest * 1.001 + 0.1
         sentence = f"Raise the emission cap from {facts.tariff.co2_cap_kg:g} kg to {needed:.1f} kg."
         raised = replace(facts, tariff=replace(facts.tariff, co2_cap_kg=needed))
         yield WayOut(sentence=sentence, amount=needed - facts.tariff.co2_cap_kg, facts=raised)
     if CREWS in conflict:
         for extra in range(1, MAX_EXTRA_CREWS + 1):
-            if _has_plan(replace(problem, crews_free=tuple(free + extra for free in problem.crews_free)), frozenset()):
+            if may_have_plan(replace(problem, crews_free=tuple(free + extra for free in problem.crews_free))):
                 sentence = f"Have {facts.policy.crews + extra} maintenance crews instead of {facts.policy.crews}."
                 more = replace(facts, policy=replace(facts.policy, crews=facts.policy.crews + extra))
                 yield WayOut(sentence=sentence, amount=float(extra), facts=more)
                 break
-    bare = problem if _must_run(problem) else _bare(problem)
-    for sentence, amount, relaxed in chance_ways_out(bare, conflict):
+    for sentence, amount, relaxed in chance_ways_out(_maintained(problem), conflict):
         yield WayOut(sentence=sentence, amount=amount, facts=relaxed)
     if FROZEN in conflict:
         thawed = replace(facts, policy=replace(facts.policy, frozen_h=0), fixed_lots=())
         sentence = f"Let the plan change its first hours{' and what was fixed' if facts.fixed_lots else ''}."
         yield WayOut(sentence=sentence, amount=float(facts.policy.frozen_h), facts=thawed)
+
+
+def _giving_units(problem: PlanningProblem, kind: str) -> Iterator[WayOut]:
+    """Units that hard rules of a kind must give: the least, where it is found at once; else what surely is enough."""
+    facts = problem.facts
+    if is_small(problem):
+        missing = lacks(only_needed(problem), kind, time_limit_s=LEAST_S)
+        if missing is None and kind == DEADLINE:
+            yield _without_deadlines(problem)
+    else:
+        if kind == DEADLINE:
+            yield _without_deadlines(problem)
+        outline = Outline(problem)
+        found = outline.lacks([rule for rule in outline.rules if rule.split("|", 1)[0] == kind])
+        missing = None if found is None else [Lack(rule=rule, units=units) for rule, units in found.items()]
+    if missing:
+        sentence, units, changed = give_in(facts, kind, missing)
+        yield WayOut(sentence=sentence, amount=units, facts=changed)
+
+
+def _maintained(problem: PlanningProblem) -> PlanningProblem:
+    """What the choice of maintenance is asked about: what must be made besides, where that can be asked at once."""
+    return only_needed(problem) if must_run(problem) and is_small(problem) else bare(problem)
 
 
 def _without_deadlines(problem: PlanningProblem) -> WayOut:
@@ -296,26 +179,33 @@ def _more_overtime(facts: PlanningFacts) -> Iterator[WayOut]:
     overtime = tuple(replace(each, most_h_per_day=24.0) for each in facts.calendar.overtime)
     longer = replace(facts, calendar=replace(facts.calendar, overtime=overtime))
     extra = sum(24.0 - each.most_h_per_day for each in facts.calendar.overtime)
-    if extra > 0 and _has_plan(build_problem(longer), frozenset()):
+    if extra > 0 and may_have_plan(build_problem(longer)):
         names = ", ".join(each.line for each in overtime)
         yield WayOut(sentence=f"Do not limit the overtime of {names} by the day.", amount=extra, facts=longer)
 
 
-def _cost(facts: PlanningFacts) -> float | None:
-    """Cost of the best plan found for repaired facts within a short time; None: none found."""
+def _priced(way: WayOut) -> Repair | None:
+    """A repair with the cost of the best plan found in a short time, if any; None: it is proved to lead to none."""
     from optimizer.search import Found, search
 
-    problem = build_problem(facts)
-    found = None if problem.unmakeable else search(problem, time_limit_s=TIME_LIMIT_S)
-    return found.solution.objective + found.constant if isinstance(found, Found) else None
+    problem = build_problem(way.facts)
+    found = search(problem, time_limit_s=TIME_LIMIT_S) if not problem.unmakeable else highs.Outcome.UNFINISHED
+    if found is highs.Outcome.INFEASIBLE:
+        return None
+    cost = found.solution.objective + found.constant if isinstance(found, Found) else None
+    return Repair(sentence=way.sentence, amount=way.amount, cost=cost)
 
 
-def _least_emissions(problem: PlanningProblem) -> float:
-    """The least that any plan emits [kg]."""
-    if not _must_run(problem):
-        return _idle_emissions(problem)
-    model = formulate(problem, left_out=frozenset({CAP}))
-    terms = {energy: float(problem.slots.co2_kg_per_kwh[t]) for t, energy in model.energy.items()}
-    model.program.setObjective(pulp.LpAffineExpression(terms))
-    solution = highs.run(model.program, time_limit_s=TIME_LIMIT_S, gap=1e-4)
-    return solution.objective
+def _least_emissions(problem: PlanningProblem) -> tuple[float, float]:
+    """What every plan emits at least, and what the cleanest plan found does [kg]."""
+    from optimizer.search import Found, search
+
+    if not must_run(problem):
+        return idle_emissions(problem), idle_emissions(problem)
+    facts = replace(problem.facts, tariff=replace(problem.facts.tariff, co2_cap_kg=None))
+    asked = replace(only_needed(replace(problem, facts=facts)), goal=Goal.CO2)
+    found = search(asked, time_limit_s=CLEAN_S)
+    if not isinstance(found, Found):
+        return idle_emissions(problem), inf
+    reached = found.solution.objective + found.constant
+    return (idle_emissions(problem) if found.bound is None else found.bound), reached

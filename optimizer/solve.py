@@ -42,6 +42,7 @@ def solve(
         reason: Why the plan is made, e.g. `hourly`.
         control: Threads, seed, what the limit counts, who follows the search and who may end it.
     """
+    from optimizer.conflict import is_impossible_at_once
     from optimizer.highs import Outcome
     from optimizer.infeasible import explain_infeasible
     from optimizer.infeasible_goals import explain_limits
@@ -49,7 +50,7 @@ def solve(
 
     empty = empty_plan(problem, number=number, created_at=created_at, reason=reason)
     policy = problem.facts.policy
-    if problem.unmakeable:
+    if problem.unmakeable or is_impossible_at_once(problem):
         return explain_infeasible(problem, empty)
     reached = search_in_order(problem, empty=empty, control=control)
     if isinstance(reached, Outcome):

@@ -11,8 +11,9 @@ from test_optimizer_bruteforce import least_cost
 
 from optimizer.capacity import missing_by_hours
 from optimizer.certify import check_rules
+from optimizer.conflict import find_conflict
 from optimizer.costing import account
-from optimizer.infeasible import find_conflict, ways_out
+from optimizer.infeasible import ways_out
 from optimizer.problem import build_problem
 from optimizer.validate import find_faults
 from plant.plans import SolveStatus

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 from optimizer_plants import demo_facts, risk
 
+from optimizer.conflict import FEW_RULES, find_conflict
 from optimizer.facts import PlanningFacts
-from optimizer.infeasible import FEW_RULES, find_conflict, ways_out
+from optimizer.infeasible import ways_out
 from optimizer.problem import PlanningProblem, build_problem
 
 
