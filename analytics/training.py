@@ -103,19 +103,28 @@ def train(
     parts = settings.age_parts if settings.age is AgeInput.WITH else settings.age_parts[:1]
     tries = len(settings.dropout) + len(parts) - 1
     models: list[Model] = []
+    for part in parts:
+        seen = settings.model_copy(update={"age_parts": (part,)})
+        normaliser = fit_normaliser(usable, settings=seen, seed=seed)
+        rows = gather_rows(usable, normaliser=normaliser, settings=seen)
+        shares = min(models, key=_held_out_loss).settings.dropout if models else settings.dropout
+        for dropout in shares:
 
-    def attempt(**chosen: object) -> None:
-        def shared(share: float, text: str, done: int = len(models)) -> None:
-            progress((done + share) / tries, f"{machine_class.name}: {text}")
+            def shared(share: float, text: str, done: int = len(models)) -> None:
+                progress((done + share) / tries, f"{machine_class.name}: {text}")
 
-        one = settings.model_copy(update=chosen)
-        models.append(_learn(usable, machine_class=machine_class, settings=one, seed=seed, progress=shared))
-
-    for share in settings.dropout:
-        attempt(age_parts=parts[:1], dropout=(share,))
-    best = min(models, key=_held_out_loss).settings.dropout
-    for more in parts[1:]:
-        attempt(age_parts=(more,), dropout=best)
+            one = seen.model_copy(update={"dropout": (dropout,)})
+            models.append(
+                _learn(
+                    usable,
+                    rows,
+                    machine_class=machine_class,
+                    normaliser=normaliser,
+                    settings=one,
+                    seed=seed,
+                    progress=shared,
+                )
+            )
     progress(1.0, f"{machine_class.name}: trained")
     return min(models, key=_held_out_loss)
 
@@ -125,11 +134,17 @@ def _held_out_loss(model: Model) -> float:
 
 
 def _learn(
-    usable: Sequence[Life], *, machine_class: MachineClass, settings: ModelSettings, seed: int, progress: Progress
+    usable: Sequence[Life],
+    rows: TrainingRows,
+    *,
+    machine_class: MachineClass,
+    normaliser: Normaliser,
+    settings: ModelSettings,
+    seed: int,
+    progress: Progress,
 ) -> Model:
+    """One ensemble on rows of these lives, with one dropout and number of age parts."""
     failures = sum(life.failed for life in usable)
-    normaliser = fit_normaliser(usable, settings=settings, seed=seed)
-    rows = gather_rows(usable, normaliser=normaliser, settings=settings)
     progress(0.2, f"{len(rows.weight)} rows, {rows.features.shape[1]} inputs")
     edges = bin_edges(1.1 * float(rows.remaining.max()), row=usable[0].row_units, bins=settings.bins)
     modes = _modes(usable)
