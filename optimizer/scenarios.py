@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from optimizer.facts import OngoingMaintenance, PlanningFacts, facts_from_json, facts_to_json
+from optimizer.facts import OngoingMaintenance, PlanningFacts, facts_from_json
 from optimizer.slots import HOUR, shift_at
 from optimizer.validate import find_faults
 from plant.assets import Line
@@ -228,7 +228,7 @@ def _aware(facts: PlanningFacts, at: datetime) -> datetime:
 
 def _set(facts: PlanningFacts, path: str, value: Any, *, where: str) -> PlanningFacts:
     """The facts with the field at a path set; lists are entered by place, name, number, or `line:product`."""
-    document = json.loads(facts_to_json(facts))
+    document = json.loads(msgspec.json.encode(facts))  # fields that say nothing may be set too
     steps = path.split(".")
     place: Any = document
     for depth, step in enumerate(steps):

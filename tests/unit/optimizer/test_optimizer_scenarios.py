@@ -126,3 +126,19 @@ def test_any_path_and_value_gives_sound_facts_or_a_refusal(path: str, value: obj
     except ConfigError:
         return
     assert facts.start >= START - timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("policy.max_plant_failure_probability", 0.2),
+        ("policy.price_delays", True),
+        ("products[bolt].safety_stock", 7.0),
+    ],
+)
+def test_fields_at_their_default_can_be_set(path: str, value: float | bool) -> None:
+    text = f'[[scenario]]\nname = "otherwise"\nset = {{ "{path}" = {str(value).lower()} }}\n'
+    (scenario,) = read_scenarios(text, where="test")
+    facts = patched(tiny_facts(0), scenario)
+    found = facts.products[1] if path.startswith("products") else facts.policy
+    assert getattr(found, path.rsplit(".", 1)[1]) == value
