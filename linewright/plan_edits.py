@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from linewright.pipeline import propose
-from linewright.plan_cases import recorded_case
+from linewright.plan_cases import Case, recorded_case
+from linewright.plan_replay import PATHS, keep, replay_case
 from plant.errors import ConfigError, Fault
 from plant.plans import Plan, SolveStatus
 from store.records import Records
@@ -63,6 +64,7 @@ def edit_plan(
         sentence = f"No plan keeps to these changes and all limits. {plan.headline}"
         return Edited(plan=plan, kept=False, sentence=sentence)
     records.put_plan(plan, facts_to_json(facts))
+    keep(records, replay_case(Case(plan=plan, facts=facts), paths=PATHS, seed=0, time_limit_s=0.0))
     records.audit(by.strip(), "plan changed", at=now, detail=f"{plan.number}: {why}")
     more = plan.cost - case.plan.cost
     currency = facts.plant.currency

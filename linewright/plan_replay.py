@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 REPLAY_NOTE: Final = "replay"
 """The newest plan's replay."""
+PATHS: Final = 500
+"""On which each new plan is replayed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from analytics.lives import RENEWING
 from linewright.coefficients import are_due, correct_coefficients, corrected_capabilities
 from linewright.pipeline import propose
 from linewright.plan_cases import Case
-from linewright.plan_replay import keep, replay_case
+from linewright.plan_replay import PATHS, keep, replay_case
 from linewright.plan_running import told_search
 from linewright.settings.site import Site
 from optimizer.facts import OngoingMaintenance, PlanningFacts, facts_to_json
@@ -24,7 +24,6 @@ UNDER_REPAIR: Final = (MachineState.ABORTED, MachineState.CLEARING)
 BANNER_NOTE: Final = "banner"
 ALLOWANCE: Final = 2.0
 """Rounding, checking and the comparison without maintenance take up to as long again as the search."""
-REPLAY_PATHS: Final = 500
 OVERRUN: Final = timedelta(hours=1)
 
 
@@ -58,7 +57,7 @@ def make_plan(site: Site, *, store: ReadingStore, records: Records, now: datetim
     _tell(records, plan)
     case = Case(plan=plan, facts=facts)
     if case.has_plan:  # the other practices are left to `linewright plan replay`: each is a plan of its own
-        keep(records, replay_case(case, paths=REPLAY_PATHS, seed=0, time_limit_s=0.0))
+        keep(records, replay_case(case, paths=PATHS, seed=0, time_limit_s=0.0))
     return plan
 
 

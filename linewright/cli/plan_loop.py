@@ -43,12 +43,14 @@ def edit(
     A change that fits no form is answered by the forms there are. Exit code 1 where no plan keeps to the changes.
     """
     from linewright.plan_edits import edit_plan
+    from linewright.plan_replay import REPLAY_NOTE, expected_of
     from linewright.plan_text import as_text
     from linewright.wiring import open_records
 
     loaded = load_site(site)
+    records = open_records(loaded)
     done = edit_plan(
-        open_records(loaded),
+        records,
         number=number,
         edits=tuple(edits),
         by=by or getpass.getuser(),
@@ -61,7 +63,8 @@ def edit(
     else:
         typer.echo(done.sentence, err=not done.kept)
         if done.kept:
-            typer.echo(as_text(done.plan, plant=loaded.plant))
+            expected = expected_of(records.noted(REPLAY_NOTE), done.plan)
+            typer.echo(as_text(done.plan, plant=loaded.plant, expected=expected))
     if not done.kept:
         raise typer.Exit(1)
 

@@ -15,8 +15,6 @@ from linewright.plan_progress import Follow, follower, kept_on_interrupt
 from optimizer.control import SEED, Control, Measure
 from plant.plans import SolveStatus
 
-REPLAY_PATHS = 200
-"""Of a plan from a file: the mean is known to a few percent of itself."""
 app = typer.Typer(no_args_is_help=True)
 plan_questions.register(app)
 plan_trials.register(app)
@@ -77,7 +75,7 @@ def solve(
 
     from linewright.pipeline import propose
     from linewright.plan_cases import Case, read_facts
-    from linewright.plan_replay import expected_of, replay_case
+    from linewright.plan_replay import PATHS, expected_of, replay_case
     from linewright.plan_text import as_text
     from optimizer.facts import facts_schema
 
@@ -106,7 +104,7 @@ def solve(
         typer.echo(msgspec.json.encode(plan).decode())
     else:
         case = Case(plan=plan, facts=facts)
-        document = replay_case(case, paths=REPLAY_PATHS, seed=0, time_limit_s=0.0) if case.has_plan else None
+        document = replay_case(case, paths=PATHS, seed=0, time_limit_s=0.0) if case.has_plan else None
         typer.echo(as_text(plan, plant=facts.plant, expected=expected_of(document, plan)))
     if plan.status not in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE):
         raise typer.Exit(1)
