@@ -20,10 +20,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from analytics.datafolder import Dataset
-from analytics.labels_head import LabelHead, LabelSettings, inputs_of, learn_labels
+from analytics.labels_head import LabelHead, learn_labels
+from analytics.labels_network import LabelNetwork
+from analytics.labels_settings import LabelSettings
 from analytics.lives import Life, truncated
 from analytics.model_settings import ModelSettings
-from analytics.network import HazardNetwork
 from analytics.normalise import HEALTHY_SHARE, Normaliser
 from analytics.normality import NoNormality, Normality, NormalityCalibration, learn_normality
 from analytics.normality_network import NormalityNetwork
@@ -33,6 +34,7 @@ from analytics.training import Model, NotTrained, train
 from analytics.versions import FACTS, incomplete
 
 FORMAT: Final = 2
+LABELS_FORMAT: Final = 3
 FILES: Final = (FACTS, WEIGHTS, "normality.json", "normality.safetensors", "labels.json", "labels.safetensors")
 Progress = Callable[[float, str], None]
 
@@ -143,7 +145,9 @@ def write_heads(heads: Heads, *, home: Path, created_at: datetime) -> None:
             common
             | _normaliser_facts(head.normaliser)
             | {
+                "format": LABELS_FORMAT,
                 "inputs_from": head.signals,
+                "chosen": head.chosen,
                 "settings": head.settings.model_dump(mode="json"),
                 "calibration": {"slope": head.slope, "offset": head.offset},
                 "seed": head.seed,
@@ -177,7 +181,7 @@ def read_heads(home: Path) -> Heads:
     labels = _read_labels(home) if (home / "labels.json").is_file() else None
     first = next(head for head in (hazard, normality, labels) if head is not None)
     if isinstance(first, LabelHead):
-        facts = _read_facts(home / "labels.json")
+        facts = _read_facts(home / "labels.json", written=LABELS_FORMAT)
         return Heads(
             machine_class=facts["machine_class"], version=facts["version"], hazard=None, normality=None, labels=first
         )
@@ -245,26 +249,21 @@ def read_normality(home: Path) -> Normality:
 
 def _read_labels(home: Path) -> LabelHead:
     path = home / "labels.json"
-    facts = _read_facts(path)
+    facts = _read_facts(path, written=LABELS_FORMAT)
     try:
         arrays = load_file(home / "labels.safetensors")
         settings = LabelSettings.model_validate(facts["settings"])
         normaliser = _normaliser(facts, arrays) if facts["kept"] is not None else None
-        inputs = len(inputs_of(facts["inputs_from"], normaliser))
-        network = HazardNetwork(
-            features=inputs,
-            knots=settings.knots if inputs <= settings.wide else settings.knots_wide,
-            hidden=settings.hidden,
-            bins=1,
-            modes=0,
-            members=settings.members,
-            dropout=0.0,
+        inputs, parts = arrays["network.low"].shape
+        network = LabelNetwork(
+            inputs=inputs, parts=parts, hidden=settings.hidden, members=settings.members, dropout=settings.dropout
         ).double()
         network.load_state_dict(_state(arrays))
         return LabelHead(
             signals=tuple(facts["inputs_from"]),
             settings=settings,
             normaliser=normaliser,
+            chosen=tuple(facts["chosen"]),
             network=network.eval(),
             **facts["calibration"],
             seed=facts["seed"],
@@ -275,7 +274,7 @@ def _read_labels(home: Path) -> LabelHead:
         raise incomplete(path, f"{type(broken).__name__}: {broken}") from broken
 
 
-def _read_facts(path: Path) -> dict[str, Any]:
+def _read_facts(path: Path, *, written: int = FORMAT) -> dict[str, Any]:
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as broken:
@@ -287,8 +286,8 @@ def _read_facts(path: Path) -> dict[str, Any]:
     ]
     if missing:
         raise incomplete(path, f"no {', '.join(missing)}")
-    if facts["format"] != FORMAT:
-        raise incomplete(path, f"format {facts['format']}, this version reads {FORMAT}")
+    if facts["format"] != written:
+        raise incomplete(path, f"format {facts['format']}, this version reads {written}")
     return facts
 
 

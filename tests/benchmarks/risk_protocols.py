@@ -23,8 +23,9 @@ from sklearn.model_selection import StratifiedKFold
 
 from analytics.assess import failure_probability, score_life
 from analytics.evaluate import average_precision, brier, expected_calibration_error, future_leak, roc_auc
-from analytics.features import extract
-from analytics.labels_head import LOOK, LabelHead, LabelSettings, judge_labels, label_inputs, learn_labels
+from analytics.labels_head import LabelHead, judge_labels, learn_labels
+from analytics.labels_inputs import label_inputs
+from analytics.labels_settings import LabelSettings
 from analytics.lives import Life, truncated
 from analytics.model_settings import ModelSettings
 from analytics.normality import Normality, episodes, judge_normality, learn_normality
@@ -157,7 +158,7 @@ def run_ai4i(data: Path, seed: int) -> dict[str, Row]:
     """Stratified 5-fold; type and five sensors, nothing else."""
     inputs, truth = ai4i(data)
     values = inputs.to_numpy(dtype=np.float64)
-    out, tree, tree_pairs = np.zeros((3, len(truth)))
+    out, tree, tree_pairs, tree_chosen = np.zeros((4, len(truth)))
     pairs = label_inputs(life_of(values, machine="mill"), None, np.arange(len(values)))
     spent = {"network": 0.0, "trees": 0.0}
     size = 0.0
@@ -175,22 +176,25 @@ def run_ai4i(data: Path, seed: int) -> dict[str, Row]:
         spent["network"] += time.process_time() - began
         size = float(sum(weight.numel() for weight in head.network.parameters()))
         began = time.process_time()
-        for said, x in ((tree, values), (tree_pairs, pairs)):
+        for said, x in ((tree, values), (tree_pairs, pairs), (tree_chosen, pairs[:, list(head.chosen)])):
             boosted = HistGradientBoostingClassifier(**TREES, random_state=seed).fit(x[known], truth[known])
             said[test] = boosted.predict_proba(x[test])[:, 1]
         spent["trees"] += time.process_time() - began
+    trees_s = {"cpu_s": spent["trees"] / 3}
     return {
-        "boosted trees": classified(tree, truth) | {"cpu_s": spent["trees"] / 2},
-        "boosted trees, same inputs": classified(tree_pairs, truth) | {"cpu_s": spent["trees"] / 2},
+        "boosted trees": classified(tree, truth) | trees_s,
+        "boosted trees, all pairs": classified(tree_pairs, truth) | trees_s,
+        "boosted trees, the head's inputs": classified(tree_chosen, truth) | trees_s,
         "label head": classified(out, truth) | {"cpu_s": spent["network"], "parameters": size},
     }
 
 
 def run_vega(data: Path, seed: int) -> dict[str, Row]:
-    """Leave one life out; the same inputs for both."""
+    """Leave one life out; trees on all the windows of the signals, and on the inputs that the head chose among them."""
     lives = {name: life_of(values, machine=name, failed=True) for name, values in vega(data).items()}
     near = {name: np.arange(len(life))[::-1] < VEGA_NEAR for name, life in lives.items()}
-    rows: dict[str, Row] = {"boosted trees": {"cpu_s": 0.0}, "label head": {"cpu_s": 0.0}}
+    methods = ("boosted trees", "trees, the head's inputs", "label head")
+    rows: dict[str, Row] = {method: {"cpu_s": 0.0} for method in methods}
     for left in lives:
         known_lives = [name for name in lives if name != left]
         began = time.process_time()
@@ -206,21 +210,20 @@ def run_vega(data: Path, seed: int) -> dict[str, Row]:
         chance = judge_labels(lives[left], head=head)
         rows["label head"]["cpu_s"] += time.process_time() - began
         rows["label head"]["parameters"] = float(sum(weight.numel() for weight in head.network.parameters()))
-        began = time.process_time()
-        known = {"normaliser": head.normaliser, "settings": LOOK}
-        every = {name: np.arange(0, len(lives[name]), 5) for name in known_lives}
-        x = np.concatenate([extract(lives[name], **known, rows=every[name]) for name in known_lives])
-        y = np.concatenate([near[name][every[name]] for name in known_lives])
-        boosted = HistGradientBoostingClassifier(**TREES, random_state=seed).fit(x, y)
-        pieces = np.array_split(np.arange(len(lives[left])), 10)
-        tree = np.concatenate(
-            [boosted.predict_proba(extract(lives[left], **known, rows=piece))[:, 1] for piece in pieces]
-        )
-        rows["boosted trees"]["cpu_s"] += time.process_time() - began
-        for method, said in (("boosted trees", tree), ("label head", chance)):
+        every = [(lives[name], np.arange(0, len(lives[name]), 5)) for name in known_lives]
+        x = np.concatenate([label_inputs(life, head.normaliser, at) for life, at in every])
+        y = np.concatenate([near[name][::5] for name in known_lives])
+        unseen = label_inputs(lives[left], head.normaliser, np.arange(len(lives[left])))
+        said = {"label head": chance}
+        for method, use in (("boosted trees", slice(None)), ("trees, the head's inputs", list(head.chosen))):
+            began = time.process_time()
+            boosted = HistGradientBoostingClassifier(**TREES, random_state=seed).fit(x[:, use], y)
+            said[method] = boosted.predict_proba(unseen[:, use])[:, 1]
+            rows[method]["cpu_s"] += time.process_time() - began
+        for method in rows:
             rows[method] |= {
-                f"ap_{left}": average_precision(said, near[left]),
-                f"auc_{left}": roc_auc(said, near[left]),
+                f"ap_{left}": average_precision(said[method], near[left]),
+                f"auc_{left}": roc_auc(said[method], near[left]),
                 f"prevalence_{left}": float(near[left].mean()),
             }
         print(f"{left}: {rows}", file=sys.stderr, flush=True)

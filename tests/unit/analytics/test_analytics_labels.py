@@ -7,7 +7,8 @@ import pytest
 from analytics.datafolder import read_dataset
 from analytics.evaluate import average_precision
 from analytics.heads import learn_heads, normal_readings, read_heads, write_heads
-from analytics.labels_head import LabelHead, LabelSettings, explain_label, judge_labels, learn_labels
+from analytics.labels_head import LabelHead, explain_label, judge_labels, learn_labels
+from analytics.labels_settings import LabelSettings
 from analytics.model_settings import ModelSettings
 from analytics.scoring import evaluate_dataset, score_dataset
 from plant.clock import instant
