@@ -56,7 +56,8 @@ def score_features(features: NDArray[np.float64], *, model: Model) -> Scores:
         hazard, modes = model.network(torch.tensor(features))
         raw = ensemble_log_survival(hazard).numpy()
         mode = torch.softmax(modes, dim=-1).mean(dim=0).numpy()
-    return Scores(log_survived=calibrated(raw, calibration=model.calibration), mode=mode)
+    told = calibrated(raw, edges=model.edges, calibration=model.calibration)
+    return Scores(log_survived=told, mode=mode)
 
 
 def failure_probability(scores: Scores, *, model: Model, horizon_units: float) -> NDArray[np.float64]:

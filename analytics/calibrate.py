@@ -1,8 +1,9 @@
 """Probabilities and intervals that mean what they say, fitted on lives that a member never trained on.
 
-Risk, a two-parameter correction: log cumulative hazard -> slope * log cumulative hazard + offset, the same at every
-horizon: a Platt scaling on the complementary log-log scale, by the log loss over all horizons. It keeps survival curves
-non-increasing and the explanation's parts proportional.
+Risk, a three-parameter correction: log cumulative hazard -> slope * log cumulative hazard + tilt * log horizon +
+offset: a Platt scaling on the complementary log-log scale, by the log loss over all horizons. The tilt gives the curve
+back the course in time that a slope takes from it: without it, where rows were told apart too surely, near risks came
+out up to twice too high (docs/benchmarks/risk-fleets.md). The explanation's parts stay proportional.
 Source: Platt 1999, with the link of the proportional hazards model.
 
 Remaining life, conformal levels: a quantile is read off the survival curve at the probability below which that share of
@@ -13,7 +14,7 @@ own word weighs like `PRIOR_LIVES` of them, and no level is further from it than
 Source: Chernozhukov, Wüthrich and Zhu, "Distributional conformal prediction" (PNAS 2021).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,9 @@ and even a handful of held-out ones show it (docs/benchmarks/risk-fleets.md)."""
 SLOPE_SPREAD = 0.6
 """Prior standard deviation of log slope: without evidence the network's own numbers stand [ratio]."""
 OFFSET_SPREAD = 0.5
-"""Prior standard deviation of the offset [log units]."""
+"""Prior standard deviation of the offset at the middle edge [log units]."""
+TILT_SPREAD = 0.5
+"""Prior standard deviation of the tilt [ratio]."""
 BITS = 8.0
 """How often the answers of one row at all horizons count: they repeat each other [ratio]."""
 LEAST_OBSERVED = 0.1
@@ -45,6 +48,8 @@ class Calibration:
 
     slope: float = 1.0
     offset: float = 0.0
+    tilt: float = 0.0
+    """Power of the horizon [life units] that the cumulative hazard is multiplied by."""
     failures: int = 0
     """Held-out lives that ended in a failure."""
     calibrated: bool = False
@@ -57,10 +62,14 @@ class Calibration:
         return self.levels[QUANTILES.index(share)]
 
 
-def calibrated(log_survived: NDArray[np.float64], *, calibration: Calibration) -> NDArray[np.float64]:
-    """Corrected logarithm of survival; 0 stays 0. Any shape."""
-    hazard = np.maximum(-log_survived, 0.0)
-    return np.asarray(-np.exp(calibration.offset) * hazard**calibration.slope)
+def calibrated(
+    log_survived: NDArray[np.float64], *, edges: NDArray[np.float64], calibration: Calibration
+) -> NDArray[np.float64]:
+    """Corrected logarithm of survival, nowhere rising; at the first edge, 0, it stays 0. (..., edge)"""
+    told = np.zeros_like(log_survived)
+    scale = np.exp(calibration.offset + calibration.tilt * np.log(edges[1:]))
+    told[..., 1:] = -scale * np.maximum(-log_survived[..., 1:], 0.0) ** calibration.slope
+    return np.asarray(np.minimum.accumulate(told, axis=-1))
 
 
 def fit_calibration(
@@ -99,19 +108,25 @@ def fit_calibration(
     answers = answered(remaining, failed=failed, weight=share, horizons=horizons)
     counts = share[:, None] * answers * (BITS / len(horizons))
 
+    course = np.log(horizons / horizons[len(horizons) // 2])
+
     def loss(parameters: NDArray[np.float64]) -> float:
-        hazard = np.exp(np.clip(np.exp(parameters[0]) * log_hazard + parameters[1], -30.0, 6.0))
+        log_slope, offset, tilt = parameters
+        hazard = np.exp(np.clip(np.exp(log_slope) * log_hazard + tilt * course + offset, -30.0, 6.0))
         log_died = np.log(np.maximum(-np.expm1(-hazard), TINY))
         data = (counts * np.where(happened, -log_died, hazard)).sum()
-        return float(data + (parameters[0] / SLOPE_SPREAD) ** 2 / 2 + (parameters[1] / OFFSET_SPREAD) ** 2 / 2)
+        prior = (log_slope / SLOPE_SPREAD) ** 2 + (offset / OFFSET_SPREAD) ** 2 + (tilt / TILT_SPREAD) ** 2
+        return float(data + prior / 2)
 
-    best = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-6})
-    slope, offset = float(np.exp(best.x[0])), float(best.x[1])
+    best = minimize(loss, np.zeros(3), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-6})
+    slope, tilt = float(np.exp(best.x[0])), float(best.x[2])
+    offset = float(best.x[1]) - tilt * float(np.log(horizons[len(horizons) // 2]))
+    found = Calibration(slope=slope, offset=offset, tilt=tilt, failures=failures)
+    told = calibrated(log_survived, edges=edges, calibration=found)
     ahead = remaining > 0  # at the failure itself there is nothing left to foresee
-    reached = -np.expm1(-np.exp(offset) * np.maximum(outlived_at(log_survived, edges, remaining), 0.0) ** slope)
+    reached = -np.expm1(-outlived_at(told, edges, remaining))
     levels = conformal_levels(reached[ahead], failed=failed[ahead], life=life[ahead], weight=weight[ahead])
-    enough = failures >= minimum_failures
-    return Calibration(slope=slope, offset=offset, failures=failures, calibrated=enough, levels=levels)
+    return replace(found, calibrated=failures >= minimum_failures, levels=levels)
 
 
 def answered(

@@ -167,7 +167,7 @@ def _learn(
     column = len(edges) // 2
     asked = known & rows.spoken
     alerts = held_out_alerts(
-        -np.expm1(calibrated(out[asked, column], calibration=calibration)),
+        -np.expm1(calibrated(out[asked], edges=edges, calibration=calibration)[:, column]),
         rows.remaining[asked] * machine_class.cycle_h,
         failed=rows.failed[asked],
         life=rows.life[asked],
@@ -216,7 +216,7 @@ def _measured(
     decided = failed | (remaining > horizon)
     happened = (remaining <= horizon)[decided]
     raw = out[decided, column]
-    probability = -np.expm1(calibrated(raw, calibration=calibration))
+    probability = -np.expm1(calibrated(out[decided], edges=edges, calibration=calibration)[:, column])
     metrics = {
         "log_loss": _log_loss(out, remaining, failed, rows.weight[known], edges, calibration),
         "horizon_units": horizon,
@@ -238,7 +238,7 @@ def _log_loss(
     calibration: Calibration,
 ) -> float:
     """Of "fails within", mean over the edges and the readings; rows cut short are answered for by others."""
-    near = calibrated(out, calibration=calibration)[:, 1:]  # (row, edge)
+    near = calibrated(out, edges=edges, calibration=calibration)[:, 1:]  # (row, edge)
     happened = failed[:, None] & (remaining[:, None] <= edges[1:])
     died = np.log(np.clip(-np.expm1(near), 1e-12, 1.0))
     counts = weight[:, None] * answered(remaining, failed=failed, weight=weight, horizons=edges[1:])

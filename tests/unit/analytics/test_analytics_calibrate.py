@@ -33,7 +33,8 @@ def test_a_known_distortion_is_undone():
 
 def test_true_probabilities_stay_as_they_are():
     fitted = fit_calibration(**held_out(lambda hazard: hazard), minimum_failures=8)
-    assert (fitted.slope, fitted.offset) == (pytest.approx(1.0, abs=0.1), pytest.approx(0.0, abs=0.15))
+    assert (fitted.slope, fitted.tilt) == (pytest.approx(1.0, abs=0.1), pytest.approx(0.0, abs=0.1))
+    assert fitted.offset == pytest.approx(0.0, abs=0.3)
 
 
 def test_few_failures_correct_a_little_and_are_called_uncalibrated():
@@ -57,12 +58,32 @@ def test_rows_that_were_watched_answer_for_those_cut_short(seed):
     assert (counts[~happened & (np.minimum(life, cut)[:, None] <= horizons)] == 0).all()
 
 
-@given(slope=st.floats(0.3, 3.0), offset=st.floats(-2.0, 2.0))
-def test_calibrated_survival_never_rises(slope, offset):
+@given(slope=st.floats(0.3, 3.0), offset=st.floats(-2.0, 2.0), tilt=st.floats(-1.0, 1.0))
+def test_calibrated_survival_never_rises(slope, offset, tilt):
     curve = np.log(np.linspace(1.0, 0.001, 30))
-    changed = calibrated(curve, calibration=Calibration(slope=slope, offset=offset, failures=9, calibrated=True))
+    found = Calibration(slope=slope, offset=offset, tilt=tilt, failures=9, calibrated=True)
+    changed = calibrated(curve, edges=np.append(0.0, np.geomspace(0.1, 900.0, 29)), calibration=found)
     assert (np.diff(changed) <= 0).all()
     assert changed[0] == 0.0
+
+
+def test_near_and_far_risks_are_right_where_rows_are_told_apart_too_surely():
+    rng = np.random.default_rng(6)
+    lives = 3000
+    rate = 0.05 * np.exp(rng.normal(0, 0.5, lives))
+    edges = np.concatenate([[0.0], np.geomspace(0.5, 200.0, 30)])
+    facts = {
+        "log_survived": -edges * 0.05 * (rate[:, None] / 0.05) ** 3,  # three times too sure, in log units
+        "edges": edges,
+        "remaining": rng.exponential(1 / rate),
+        "failed": np.ones(lives, dtype=bool),
+        "life": np.arange(lives),
+        "weight": np.ones(lives),
+    }
+    found = fit_calibration(**facts, minimum_failures=8)
+    said = -np.expm1(calibrated(facts["log_survived"], edges=edges, calibration=found))[:, 1:].mean(axis=0)
+    happened = (facts["remaining"][:, None] <= edges[1:]).mean(axis=0)
+    np.testing.assert_allclose(said[8:], happened[8:], rtol=0.12)  # the nearest hold too few failures to compare
 
 
 def levels_of(reached, failed=None, rows=1):
