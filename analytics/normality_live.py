@@ -22,16 +22,22 @@ from plant.risks import Risk
 FOLDER: Final = "normality"
 
 
-def learn_from_lives(lives: Sequence[Life], *, folder: Path, created_at: datetime) -> str:
+def learn_from_lives(lives: Sequence[Life], *, alarms_per_week: float, folder: Path, created_at: datetime) -> str:
     """Learn what is normal for a class from its lives and keep it; a sentence.
 
     Of a life that failed the first part counts, of one that runs or was renewed in time all but its last part.
+
+    Args:
+        lives: Of one machine class.
+        alarms_per_week: False alarms that are bearable per machine [1/week].
+        folder: Of the registry.
+        created_at: Instant of the training.
     """
     if not lives:
         return "normality: no life yet"
     share = {True: HEALTHY_SHARE, False: 1.0 - HEALTHY_SHARE}
     normal = [part_of(life, round(share[life.failed] * len(life))) for life in lives]
-    found = learn_normality(normal, settings=NormalitySettings())
+    found = learn_normality(normal, settings=NormalitySettings(alarms_per_week=alarms_per_week))
     if not isinstance(found, Normality):
         return f"normality: {found.reason}"
     home = folder / found.machine_class / FOLDER
@@ -45,7 +51,10 @@ def learn_from_lives(lives: Sequence[Life], *, folder: Path, created_at: datetim
             path.unlink()
         home.rmdir()
     draft.rename(home)
-    return f"normality from {found.metrics['normal_readings']:.0f} readings of {len(normal)} lives"
+    rows = found.metrics["normal_readings"]
+    return (
+        f"normality from {rows:.0f} readings of {len(normal)} lives, {alarms_per_week:g} false alarms a week bearable"
+    )
 
 
 def load_normality(machine_class: str, *, folder: Path) -> Normality | None:

@@ -54,6 +54,13 @@ class AlarmPolicy(BaseModel):
         gt=0,
         description="Severity is high when the opening chance is already reached within this time, one shift [h].",
     )
+    alarms_per_week: float = Field(
+        default=1.0,
+        gt=0,
+        le=1000,
+        description="False alarms of unusual readings that are bearable per machine [1/week]; taken up by the next "
+        "training. A machine without a failure risk of its own says when its readings add up to more.",
+    )
 
     @model_validator(mode="after")
     def _thresholds_are_in_order(self) -> "AlarmPolicy":

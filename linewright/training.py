@@ -98,7 +98,9 @@ def train_lives(
     """Train on given lives, by class name, and make each trained model current; on a cluster, classes side by side."""
     sentences = []
     for name, model in _trained(site, lives, progress=progress, spread=spread):
-        normal = learn_from_lives(lives[name], folder=_folder(site), created_at=site.clock.now())
+        bearable = site.alarms.alarms_per_week
+        now = site.clock.now()
+        normal = learn_from_lives(lives[name], alarms_per_week=bearable, folder=_folder(site), created_at=now)
         if isinstance(model, NotTrained):
             sentences.append(f"{model.reason} Beside it: {normal}.")
             continue

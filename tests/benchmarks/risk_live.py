@@ -118,7 +118,7 @@ def measure(machines: int, *, minutes: int, history_h: int, folder: Path, whole:
     model, lives = trained()
     saved = save_model(model, folder=site.data / "models", created_at=BEGIN)
     promote("pump", version=saved.version, folder=site.data / "models")
-    learn_from_lives(lives, folder=site.data / "models", created_at=BEGIN)
+    learn_from_lives(lives, alarms_per_week=1.0, folder=site.data / "models", created_at=BEGIN)
     writer = open_keeper(site)
     run = writer.begin_run(("bench",))
     for hour in range(history_h):

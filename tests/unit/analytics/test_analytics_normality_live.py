@@ -22,7 +22,9 @@ def press(rows, seed, *, machine="L1-press", hot=False):
 
 
 def test_a_machine_without_failures_shows_a_p_value_and_evidence_at_the_same_risk(tmp_path):
-    told = learn_from_lives([press(200, 1), press(200, 2, machine="L2-press")], folder=tmp_path, created_at=NOW)
+    told = learn_from_lives(
+        [press(200, 1), press(200, 2, machine="L2-press")], alarms_per_week=0.5, folder=tmp_path, created_at=NOW
+    )
     assert told.startswith("normality from")
     normality = load_normality("press", folder=tmp_path)
     assert normality is not None
@@ -38,9 +40,22 @@ def test_a_machine_without_failures_shows_a_p_value_and_evidence_at_the_same_ris
     assert unusual.anomaly_p < 0.001 < usual.anomaly_p
     assert unusual.evidence[0].signal == "temperature_c"
     assert "unlike its normal operation" in unusual.reason
+    assert "with 0.5 false alarms a week taken as bearable" in unusual.reason
     assert "unlike" not in usual.reason
 
 
+def test_fewer_bearable_alarms_ask_for_more_evidence(tmp_path):
+    levels = []
+    for bearable in (20.0, 1.0, 0.01):
+        lives = [press(400, 1), press(400, 2, machine="L2-press")]
+        learn_from_lives(lives, alarms_per_week=bearable, folder=tmp_path, created_at=NOW)
+        normality = load_normality("press", folder=tmp_path)
+        assert normality is not None
+        assert normality.settings.alarms_per_week == bearable
+        levels.append(normality.calibration.alarm_at)
+    assert levels[0] < levels[1] < levels[2]
+
+
 def test_a_class_with_too_few_readings_has_no_normality(tmp_path):
-    assert "60 are needed" in learn_from_lives([press(30, 1)], folder=tmp_path, created_at=NOW)
+    assert "60 are needed" in learn_from_lives([press(30, 1)], alarms_per_week=1.0, folder=tmp_path, created_at=NOW)
     assert load_normality("press", folder=tmp_path) is None
