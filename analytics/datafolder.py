@@ -174,6 +174,7 @@ def read_dataset(folder: Path) -> Dataset:
     )
     written = table[time].to_numpy(dtype=object)
     values = table[list(signals)].to_numpy(dtype=np.float64)
+    values = np.where(np.isfinite(values), values, np.nan)  # an infinite reading is none
     if not np.isfinite(values).any():
         raise _refused(path, f"{len(values)} rows without a number in {_names(signals)}", "readings")
     values = np.column_stack([values, *counts.values()])

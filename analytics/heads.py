@@ -72,7 +72,9 @@ def learn_heads(
             dataset.lives, machine_class=dataset.machine_class, settings=settings, seed=seed, progress=progress
         )
         hazard = found if isinstance(found, Model) else None
-        if isinstance(found, NotTrained):
+        if isinstance(found, NotTrained) and found.failures >= settings.training_failures:
+            absent.append(f"failure risk: {found.reason.rstrip('.')}")
+        elif isinstance(found, NotTrained):
             absent.append(
                 f"failure risk: {found.failures} failures in {len(dataset.lives)} lives; at least "
                 f"{settings.training_failures} failures in failures.csv, each after {settings.minimum_rows} readings"

@@ -106,6 +106,9 @@ def train(
     for part in parts:
         seen = settings.model_copy(update={"age_parts": (part,)})
         normaliser = fit_normaliser(usable, settings=seen, seed=seed)
+        if not features_of(normaliser, settings=seen):
+            reason = f"{machine_class.name}: none of {len(usable[0].signals)} signals varies, and the age is left out."
+            return NotTrained(machine_class=machine_class.name, failures=failures, reason=reason)
         rows = gather_rows(usable, normaliser=normaliser, settings=seen)
         shares = min(models, key=_held_out_loss).settings.dropout if models else settings.dropout
         for dropout in shares:

@@ -84,6 +84,13 @@ def test_too_few_failures_are_a_reason_not_a_model():
     assert "press: 3 failures" in answer.reason
 
 
+def test_lives_that_show_nothing_are_a_reason_too():
+    still = [replace(life, values=np.full_like(life.values, 7.0)) for life in fleet(1, lives=8)]
+    answer = train(still, machine_class=PRESS, settings=SMALL.model_copy(update={"age": AgeInput.WITHOUT}), seed=0)
+    assert isinstance(answer, NotTrained)
+    assert answer.reason == "press: none of 4 signals varies, and the age is left out."
+
+
 def test_exponential_lives_give_their_constant_hazard():
     rng = np.random.default_rng(2)
     lives = []

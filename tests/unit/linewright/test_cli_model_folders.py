@@ -92,6 +92,15 @@ def test_lives_of_many_years_have_horizons_of_years(tmp_path):
     assert told.stdout.startswith("pump-01: fails within 15 with")
 
 
+def test_a_fleet_that_shows_nothing_is_told(tmp_path):
+    known = write_fleet(tmp_path / "known", machines=6, seed=4)
+    readings = pd.read_csv(known / "readings.csv").assign(heat=50.0, flow=np.inf)
+    readings.to_csv(known / "readings.csv", index=False)
+    arguments = ["train", str(known), "--out", str(tmp_path / "m"), "--without-age", "--seeds", "1"]
+    with pytest.raises(ConfigError, match="none of 2 signals varies, and the age is left out"):
+        RUNNER.invoke(app, arguments, catch_exceptions=False)
+
+
 def test_a_folder_that_does_not_fit_is_told(trained, tmp_path):
     home, _ = trained
     other = tmp_path / "other"
