@@ -46,7 +46,7 @@ def test_a_machine_without_failures_shows_a_p_value_and_evidence_at_the_same_ris
 
 def test_fewer_bearable_alarms_ask_for_more_evidence(tmp_path):
     levels = []
-    for bearable in (20.0, 1.0, 0.01):
+    for bearable in (1.0, 0.1, 0.001):
         lives = [press(400, 1), press(400, 2, machine="L2-press")]
         learn_from_lives(lives, alarms_per_week=bearable, folder=tmp_path, created_at=NOW)
         normality = load_normality("press", folder=tmp_path)
