@@ -8,7 +8,7 @@ from optimizer.exact import ONE, ZERO
 from optimizer.facts import PlanningFacts
 from plant.plans import Goal, GoalStage
 
-ROUNDING = Fraction(2, 10**6)
+ROUNDING = Fraction(3, 10**5)
 """A limit may be looser than its tolerance by this part, for whole units' sake."""
 
 

@@ -22,6 +22,8 @@ INTEGRALITY = 1e-6
 """An integer this near to a whole number counts as one; HiGHS' own default."""
 WALL_PER_CPU = 2.0
 """On a busy machine a solve may last this many times its limit on the wall clock, while it waits for its turn."""
+FIRST_WALL_PER_CPU = 10.0
+"""The same for what may not be cancelled, as nothing is known before."""
 LEAST_S = 0.05
 """A solve is given this much time at least [s]."""
 INTERIOR_FROM = 12_000
@@ -125,8 +127,9 @@ class Session:
         self._highs.changeColsIntegrality(
             len(self._integers), self._integers, np.full(len(self._integers), int(kind), dtype=np.uint8)
         )
+        patience = WALL_PER_CPU if self.may_be_cancelled else FIRST_WALL_PER_CPU
         by_work = self.clock.control.measure is Measure.WORK
-        wall_s = math.inf if by_work else self._highs.getRunTime() + limit_s * WALL_PER_CPU
+        wall_s = math.inf if by_work else self._highs.getRunTime() + limit_s * patience
         interior = relaxed and method is Method.INTERIOR
         self._highs.setOptionValue("time_limit", wall_s)
         self._highs.setOptionValue("mip_rel_gap", gap)
@@ -174,6 +177,10 @@ class Session:
     def set_bounds(self, column: int, lower: float, upper: float) -> None:
         """Gives one column other bounds."""
         self._highs.changeColBounds(column, lower, upper)
+
+    def forget(self) -> None:
+        """Drops the last basis: what is solved next is presolved, which beats a basis of a far-off plan."""
+        self._highs.clearSolver()
 
     def set_cost(self, column: int, cost: float) -> None:
         """Gives one column another cost."""

@@ -33,8 +33,10 @@ RELAXED_SHARE, BETTER_SHARE = 0.55, 0.65
 """Parts of the time limit after which the relaxation and the neighbourhoods end [0..1]."""
 WHOLE_SHARE, WHOLE_LEAST_S = 0.1, 0.5
 """Time to place whole units: a part of the limit, but this much at least [s]; it comes on top of the limit."""
-FIRST_LEAST_S = 2.0
+FIRST_LEAST_S = 15.0
 """Time that a first plan may take, however short the limit [s]."""
+BEGIN_S = 2.0
+"""Time to try the choices of an earlier plan [s]."""
 WORTH_PROVING = 6.0
 """Branch and bound begins only where this many times the relaxation's time is left; else neighbourhoods go on."""
 LEANINGS = (0.5, 0.8, 1.0)
@@ -152,7 +154,8 @@ class _Chase:
             if variable.cat == pulp.LpInteger
         }
         session.fix(fixed)
-        solution = session.run(time_limit_s=FIRST_LEAST_S, gap=self._gap, integers=Integers.RELAXED)
+        session.forget()
+        solution = session.run(time_limit_s=BEGIN_S, gap=self._gap, integers=Integers.RELAXED)
         session.fix({})
         if solution.outcome is Outcome.FOUND and solution.proved:
             self._take(Best(values=session.values, objective=solution.objective))
@@ -167,12 +170,13 @@ class _Chase:
 
     def relax(self) -> None:
         """The linear relaxation with rows on setups, and plans that lean on it."""
+        self._relaxed_s = math.inf  # branch and bound over what takes so long would not come to an end
         limit_s = self._clock.left_s(RELAXED_SHARE)
         if limit_s <= 0:
             return
         relaxed = strengthen(self._session, self._model, self._problem, time_limit_s=limit_s, tell=self._raise)
         self.is_infeasible = relaxed.outcome is Outcome.INFEASIBLE
-        self._relaxed_s = relaxed.seconds
+        self._relaxed_s = relaxed.seconds if relaxed.proved else math.inf
         if relaxed.outcome is not Outcome.FOUND:
             return
         values, column = self._session.values, self._session.column
@@ -228,6 +232,7 @@ class _Chase:
         }
         fixed |= {session.column[setup]: float(key in lots) for key, setup in model.setup.items()}
         session.fix(fixed)
+        session.forget()
         is_linear = len(fixed) == session.integer_count
         solution = session.run(
             time_limit_s=max(self._clock.left_s(), FIRST_LEAST_S),

@@ -68,6 +68,7 @@ def strengthen(
     `tell` hears of each bound as soon as it is proved.
     """
     end_s = session.clock.spent_s + time_limit_s
+    session.forget()
     relaxed = session.run(time_limit_s=time_limit_s, gap=0.0, integers=Integers.RELAXED, method=session.method)
     tell(relaxed.bound)
     covers = list(_covers(session, model, problem)) if relaxed.outcome is Outcome.FOUND else []

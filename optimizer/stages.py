@@ -17,8 +17,13 @@ from optimizer.problem import PlanningProblem
 from optimizer.search import Found, search
 from plant.plans import Goal, GoalStage, Plan
 
-SLACK = 1e-6
+SLACK = 2e-5
 """Goals keep what was reached to this part of it, for the solver's and the units' sake."""
+
+TIGHTER = (1.5, 4.0)
+"""Whole units that break a goal's limit are searched again under one that is so many times as far tighter."""
+AGAIN_LEAST_S = 1.0
+"""Time there is at least to search again [s]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,9 +57,7 @@ def search_in_order(problem: PlanningProblem, *, empty: Plan, control: Control) 
         bound = None
         if not isinstance(found, Outcome):
             how, seconds, bound = found.how, seconds + found.solution.seconds, found.bound
-            _, worked_out = assemble(
-                aimed, found.schedule, number=empty.number, created_at=empty.created_at, reason=empty.reason
-            )
+            found, worked_out = _in_whole_units(aimed, found, empty=empty, limit_s=limit_s, control=control)
             if best is None or (_keeps(worked_out, limits) and _is_lower(step.goal, worked_out, best[1])):
                 best = found, worked_out
         assert best is not None
@@ -65,6 +68,35 @@ def search_in_order(problem: PlanningProblem, *, empty: Plan, control: Control) 
     assert best is not None
     told = _told(best, aimed, how=how, seconds=seconds, bound=bound, is_earlier=best[0] is not found)
     return Reached(found=told, problem=aimed, stages=tuple(stages))
+
+
+def _in_whole_units(
+    aimed: PlanningProblem, found: Found, *, empty: Plan, limit_s: float, control: Control
+) -> tuple[Found, Account]:
+    """A found schedule and its account; where its whole units break a limit on a goal, one found under a tighter one.
+
+    The bound of what was found first stays that of the goal: a tighter limit proves nothing about the goal's own.
+    """
+    _, worked_out = assemble(
+        aimed, found.schedule, number=empty.number, created_at=empty.created_at, reason=empty.reason
+    )
+    kept, again, limits = worked_out, found, aimed.goal_limits
+    for times in TIGHTER:
+        if _keeps(kept, aimed.goal_limits):
+            return replace(again, solution=replace(again.solution, bound=found.solution.bound)), kept
+        beyond = [max(float(kept.goal(goal) - Fraction(limit)), 0.0) for goal, limit in aimed.goal_limits]
+        limits = tuple((goal, limit - times * far) for (goal, limit), far in zip(limits, beyond, strict=True))
+        left_s = max(limit_s - found.solution.seconds, AGAIN_LEAST_S)
+        tried = search(
+            replace(aimed, goal_limits=limits), time_limit_s=left_s / len(TIGHTER), control=control, start=found.model
+        )
+        if isinstance(tried, Outcome):
+            break
+        again = tried
+        _, kept = assemble(aimed, again.schedule, number=empty.number, created_at=empty.created_at, reason=empty.reason)
+    if _keeps(kept, aimed.goal_limits):
+        return replace(again, solution=replace(again.solution, bound=found.solution.bound)), kept
+    return found, worked_out
 
 
 def _keeps(worked_out: Account, limits: tuple[tuple[Goal, float], ...]) -> bool:

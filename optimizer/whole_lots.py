@@ -5,11 +5,12 @@ gives up go to another.
 """
 
 from collections.abc import Iterator
+from math import floor
 
 import pulp
 
 from optimizer.control import Clock
-from optimizer.highs import Outcome, Session, Values
+from optimizer.highs import LEAST_S, Integers, Outcome, Session, Values
 from optimizer.problem import PlanningProblem
 from optimizer.program import Model, Terms
 
@@ -19,6 +20,8 @@ HARD_LEAST_S = 5.0
 """Time there is at least where orders or stock keep hard rules [s]."""
 LEAST_H = 1e-6
 """Lots shorter than this are none [h]."""
+NEARLY = 1e-6
+"""A lot this little short of whole units counts as whole [unit]."""
 
 
 def place_whole_units(
@@ -26,25 +29,32 @@ def place_whole_units(
 ) -> None:
     """Leaves in the model's variables the values, or near them a solution in whole units where one is found in time.
 
-    Where hard rules are kept it takes its time, as rounding by itself may break them; and where the choices that are
-    settled leave no whole units that keep them, these are made anew.
+    It begins from the lots cut to whole units, their hours placed anew. Where hard rules are kept it takes its time, as
+    rounding by itself may break them; and where the choices that are settled leave no whole units that keep them, these
+    are made anew.
     """
     time_limit_s = max(time_limit_s, HARD_LEAST_S) if problem.is_hard else time_limit_s
     session.tell(values)
     lots = {key: terms for key, terms in _lots(model, problem) if problem.is_hard or _value(terms) > LEAST_H}
     if not lots:
         return
+    counts: dict[pulp.LpVariable, float] = {}
     for (m, s), terms in lots.items():
         making = problem.makings[m]
         steps = model.program.add_variable(f"n{m}_{s}", 0, cat="Integer")
         name = f"whole_units|{problem.lines[making.line]}:{making.product}|{problem.slots.shift_names[s]}"
         per_step = dict.fromkeys(terms, making.rate_per_h / making.step)
         model.constrain(name, {**per_step, steps: -1.0}, pulp.LpConstraintEQ, 0)
+        counts[steps] = floor(making.rate_per_h / making.step * _value(terms) + NEARLY)
     settled = [v for options in model.choice.values() for v in options.values()] + list(model.setup.values())
     again = Session(model.program, Clock(time_limit_s, session.clock.control))
     again.may_be_cancelled = False
-    again.fix({again.column[v]: round(v.varValue or 0.0) for v in settled})
-    placed = again.run(time_limit_s=time_limit_s, gap=GAP)
+    kept = {again.column[v]: float(round(v.varValue or 0.0)) for v in settled}
+    again.fix(kept | {again.column[v]: count for v, count in counts.items()})
+    shorter = again.run(time_limit_s=time_limit_s, gap=GAP, integers=Integers.RELAXED)
+    again.fix(kept)
+    start = again.values if shorter.outcome is Outcome.FOUND else None
+    placed = again.run(time_limit_s=max(time_limit_s - again.clock.spent_s, LEAST_S), gap=GAP, start=start)
     if placed.outcome is not Outcome.FOUND and problem.is_hard:
         again.fix({})
         placed = again.run(time_limit_s=max(time_limit_s - again.clock.spent_s, HARD_LEAST_S), gap=GAP)
