@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analytics.evaluate import average_precision, brier, expected_calibration_error
 from analytics.labels_choice import choose_alike, choose_inputs
-from analytics.labels_inputs import LOOK, inputs_of, label_inputs, pair_inputs
+from analytics.labels_inputs import LOOK, PAIRED, inputs_of, label_inputs, pair_inputs
 from analytics.labels_network import LabelNetwork, edges_of
 from analytics.labels_settings import LabelSettings
 from analytics.labels_training import calibrate, held_out_logit, logits, train_network
@@ -99,9 +99,9 @@ def learn_labels(
             y[part],
             part_weight * weight[part],
             fold[part],
-            always=values.shape[1],
+            always=values.shape[1] if values.shape[1] <= PAIRED else 0,
             least=LEAST_INPUTS,
-            most=settings.most_inputs,
+            most=settings.most_inputs if values.shape[1] <= PAIRED else PAIRED,
             bins=settings.choice_bins,
             least_gain=settings.least_gain,
         )

@@ -24,6 +24,8 @@ PIECE_ROWS: Final = 5000
 """Rows whose windows are looked at together; bounds memory [row]."""
 OWN_ROWS: Final = 200
 """First readings of a life with which its later ones are compared [row]."""
+PAIRED: Final = 40
+"""Signals beyond which no pairs are looked at: too many of them would foretell labels by chance, and cost minutes."""
 SIGNS: Final = {"product": "x", "difference": "-", "ratio": "/"}
 
 
@@ -32,7 +34,7 @@ def inputs_of(signals: Sequence[str], normaliser: Normaliser | None) -> tuple[tu
     if normaliser is not None:
         names = [(f.signal, f"{f.scale} {f.statistic}") for f in features_of(normaliser, settings=LOOK)]
         return tuple(names + [(signal, f"{statistic} above the life's own") for signal, statistic in names])
-    pairs = list(itertools.combinations(signals, 2))
+    pairs = list(itertools.combinations(signals, 2)) if len(signals) <= PAIRED else []
     values = [(name, "value") for name in signals]
     return tuple(values + [(f"{a} {sign} {b}", kind) for kind, sign in SIGNS.items() for a, b in pairs])
 
@@ -64,7 +66,8 @@ def pair_inputs(values: NDArray[np.float64], chosen: NDArray[np.intp] | None = N
     """Signals and their pairs, all or some; a division by nothing is missing. (row, input)"""
     count = values.shape[1]
     first, second = np.triu_indices(count, k=1)
-    wanted = np.arange(count + len(SIGNS) * len(first)) if chosen is None else chosen
+    whole = count + len(SIGNS) * len(first) if count <= PAIRED else count
+    wanted = np.arange(whole) if chosen is None else chosen
     found = np.empty((len(values), len(wanted)))
     for column, which in enumerate(wanted):
         if which < count:

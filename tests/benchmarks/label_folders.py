@@ -143,6 +143,30 @@ def _machines(rng: Rng, count: int, rows: int, wear: Callable[[int], NDArray[np.
     )
 
 
+def two_machines(rng: Rng, count: int) -> Made:
+    """Lives of 4,000 readings under a load that comes and goes: near the end the current needed for the load grows."""
+    values, label, group = [], [], []
+    for machine in range(count):
+        length = int(4000 * rng.uniform(0.7, 1.3))
+        near = np.clip((np.arange(length) / length - 0.85) / 0.15, 0, 1)
+        load = np.clip(1 + 0.5 * np.sin(np.arange(length) / rng.uniform(30, 60)) + rng.normal(0, 0.1, length), 0, None)
+        wander = np.cumsum(rng.normal(0, 0.02, (length, 8)), axis=0)
+        x = rng.normal(0, 2, 8) + wander + rng.normal(0, 0.5, (length, 8))
+        x[:, 0] = load
+        x[:, 1] = rng.uniform(0.8, 1.2) * load * (1 + 0.25 * near) + rng.normal(0, 0.05, length)
+        x[:, 2] += 0.8 * load + 0.8 * near
+        values.append(x)
+        label.append(near > 0.3)
+        group.append(np.full(length, machine))
+    return Made(
+        values=np.concatenate(values),
+        label=np.concatenate(label),
+        group=np.concatenate(group).astype(np.intp),
+        in_time=True,
+        signals=("load", "current", *(f"signal_{k}" for k in range(2, 8))),
+    )
+
+
 def three_machines(rng: Rng, count: int) -> Made:
     """Lives of 3,000 readings: wear in the last tenth of each."""
     return _machines(rng, count, 3000, lambda length: np.clip((np.arange(length) / length - 0.87) / 0.13, 0, 1))
@@ -163,6 +187,7 @@ SETS: dict[str, tuple[Callable[[Rng, int], Made], int, int]] = {
     "smooth": (smooth, 1500, 10000),
     "many": (many, 20000, 10000),
     "noisy": (noisy, 2500, 10000),
+    "two_machines": (two_machines, 2, 4),
     "three_machines": (three_machines, 3, 4),
     "twelve_machines": (twelve_machines, 12, 8),
 }

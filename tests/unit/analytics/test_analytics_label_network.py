@@ -205,6 +205,19 @@ def test_a_sharp_border_is_an_edge_of_its_input():
     assert np.abs(edges - 93.1).min() < 0.06
 
 
+def test_of_very_many_signals_those_that_foretell_are_looked_at_and_no_pairs():
+    rng = np.random.default_rng(5)
+    values = rng.normal(size=(600, 50))
+    label = (values[:, 17] > 1.3).astype(np.float64)
+    life = life_of(values, signals=tuple(f"s{k}" for k in range(50)))
+    head = learn_labels([life], [label], in_time=False, settings=replace_epochs(2), seed=1)
+    assert isinstance(head, LabelHead)
+    assert 17 in head.chosen
+    assert len(head.chosen) <= 10
+    assert max(head.chosen) < 50
+    assert judge_labels(life, head=head)[label > 0.5].mean() > label.mean()
+
+
 def test_a_division_by_nothing_is_missing():
     rows = pair_inputs(np.array([[1.0, 0.0], [6.0, 3.0]]))
     assert inputs_of(("a", "b"), None)[-1] == ("a / b", "ratio")
