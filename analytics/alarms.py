@@ -6,12 +6,16 @@ Source: ISA-18.2 / IEC 62682 (states, deadband, on-delay and off-delay, re-alarm
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
 
 from analytics.settings import AlarmPolicy
 from plant.alerts import Alert, AlertState, Severity
 from plant.assets import Plant
 from plant.risks import Risk
 
+UNKNOWN: Final = ""
+"""Mode of an alert on unusual readings: nobody knows yet what it is."""
 RANK = {Severity.LOW: 0, Severity.MEDIUM: 1, Severity.HIGH: 2}
 
 
@@ -50,8 +54,9 @@ def decide(
     - Returns when the chance has been below the closing for the off-delay: an acknowledged alert is then closed, an
       unacknowledged one waits for a person. Between the two thresholds nothing changes.
     - Severity only rises while an alert is open; a rise asks again for an acknowledgement (re-alarm).
-    - A risk without enough data opens nothing and closes nothing. A maintained or repaired machine closes its alert by
-      the risk of its new life.
+    - A risk without enough data opens nothing and closes nothing, but for an alert on unusual readings: a low one that
+      stands as long as they add up, so that a person looks and the finding teaches the failure risk. A maintained or
+      repaired machine closes its alert by the risk of its new life.
 
     Args:
         risks: newest risks; of several for one machine the most probable one counts.
@@ -61,16 +66,16 @@ def decide(
         now: plant time.
         plant: for names and durations; risks of machines that it does not know are ignored.
     """
-    worst: dict[str, Risk] = {}
-    for risk in risks:
-        if risk.enough_data and risk.machine in plant.machine_index:
-            known = worst.get(risk.machine)
-            if known is None or risk.probability > known.probability:
-                worst[risk.machine] = risk
     alerts: dict[str, Alert] = {}
     for alert in sorted(open_alerts, key=lambda alert: alert.opened_at):
         if alert.state.is_open:
             alerts.setdefault(alert.machine, alert)
+    worst: dict[str, Risk] = {}
+    for risk in risks:
+        if _speaks(risk, alerts.get(risk.machine)) and risk.machine in plant.machine_index:
+            known = worst.get(risk.machine)
+            if known is None or (risk.enough_data, risk.probability) > (known.enough_data, known.probability):
+                worst[risk.machine] = risk
     changed: list[Alert] = []
     waiting = {machine: delay for machine, delay in pending.items() if machine not in worst}
     for machine in sorted(worst):
@@ -98,6 +103,8 @@ def acknowledge(alert: Alert, *, by: str, at: datetime) -> Alert:
 
 def severity_of(risk: Risk, policy: AlarmPolicy) -> Severity:
     """How urgent a risk is: by its chance within the horizon, and by how soon the opening chance is reached."""
+    if not risk.enough_data:
+        return Severity.LOW
     soon = failure_probability(risk, within_h=policy.soon_h)
     if risk.probability >= policy.high_probability or soon >= policy.open_probability:
         return Severity.HIGH
@@ -115,12 +122,21 @@ def failure_probability(risk: Risk, *, within_h: float) -> float:
     return 1.0 - before
 
 
+def _speaks(risk: Risk, alert: Alert | None) -> bool:
+    """Whether a risk may open or close: the model's word always, what is unusual only where it opened the alert."""
+    return risk.enough_data or (risk.anomaly_p is not None and (alert is None or alert.mode == UNKNOWN))
+
+
 def _delay(risk: Risk, *, policy: AlarmPolicy, alert: Alert | None, delay: Delay | None, now: datetime) -> Delay | None:
     """The delay that runs after this risk, started now unless it already ran in the same direction."""
     active = alert is not None and alert.state.is_active
-    if not active and risk.probability >= policy.open_probability:
+    if not risk.enough_data:
+        opens, closes = risk.unusual_since is not None, risk.unusual_since is None
+    else:
+        opens, closes = risk.probability >= policy.open_probability, risk.probability < policy.close_probability
+    if not active and opens:
         opening = True
-    elif active and risk.probability < policy.close_probability:
+    elif active and closes:
         opening = False
     else:
         return None
@@ -145,7 +161,7 @@ def _next(
         return alert
     severity = max(alert.severity, severity_of(risk, policy), key=RANK.__getitem__)
     rises = RANK[severity] > RANK[alert.severity]
-    moved = abs(risk.probability - alert.probability) >= policy.deadband
+    moved = risk.enough_data and abs(risk.probability - alert.probability) >= policy.deadband
     if delay is None and not rises and not (moved and risk.probability >= policy.close_probability):
         return alert
     again = delay is not None or rises
@@ -164,20 +180,35 @@ def _opened(risk: Risk, *, policy: AlarmPolicy, now: datetime, plant: Plant) -> 
     """A new alert. Its number follows from instant and machine, so that the same decision has the same number."""
     machine = plant.machine_index[risk.machine]
     machine_class = plant.class_index[machine.machine_class]
+    if risk.enough_data:
+        mode = risk.mode
+        title = f"{machine.label}: {cause(risk.mode)}, {100 * risk.probability:.0f} % chance to fail "
+        title += f"within {risk.horizon_h:g} h"
+        action = (
+            f"Inspect {machine.label} and plan its maintenance ({machine_class.maintenance_h:g} h) within the next "
+        )
+        action += (
+            f"{max(1.0, risk.remaining_life_p10_h):.0f} operating hours; one machine in ten like this fails sooner."
+        )
+    else:
+        since = (risk.unusual_since or now).astimezone(ZoneInfo(plant.timezone))
+        mode, title = UNKNOWN, f"{machine.label}: unlike its normal operation since {since:%d %b %H:%M}"
+        action = (
+            f"Look at {machine.label}, and close its work order with what you found: how likely it fails cannot be "
+        )
+        action += "told yet, and learns from that."
     return Alert(
         number=f"A-{now:%Y%m%dT%H%M%S}-{risk.machine}",
         machine=risk.machine,
-        mode=risk.mode,
+        mode=mode,
         state=AlertState.ACTIVE,
         severity=severity_of(risk, policy),
         opened_at=now,
         changed_at=now,
         probability=risk.probability,
         horizon_h=risk.horizon_h,
-        title=f"{machine.label}: {cause(risk.mode)}, {100 * risk.probability:.0f} % chance to fail "
-        f"within {risk.horizon_h:g} h",
-        action=f"Inspect {machine.label} and plan its maintenance ({machine_class.maintenance_h:g} h) within the next "
-        f"{max(1.0, risk.remaining_life_p10_h):.0f} operating hours; one machine in ten like this fails sooner.",
+        title=title,
+        action=action,
         evidence=tuple(evidence.sentence for evidence in risk.evidence),
     )
 

@@ -17,7 +17,7 @@ from analytics.normality_evidence import normality_evidence
 from analytics.normality_settings import NormalitySettings
 from plant.assets import MachineClass
 from plant.clock import instant
-from plant.risks import Risk
+from plant.risks import Cause, Risk
 
 FOLDER: Final = "normality"
 
@@ -66,7 +66,8 @@ def load_normality(machine_class: str, *, folder: Path) -> Normality | None:
 def with_normality(risk: Risk, life: Life, *, normality: Normality, machine_class: MachineClass, zone: tzinfo) -> Risk:
     """The risk with the machine's p-value; where no failure risk could be told, also with what is unusual.
 
-    The probability stays as it is: unusual is not worn.
+    The probability stays as it is: unusual is not worn. Settings that were never seen are unlike normal operation, and
+    no reason to look at the machine.
     """
     settings = normality.settings
     if len(life) < max(settings.scales_rows) or not set(normality.normaliser.signals) <= set(life.signals):
@@ -77,10 +78,10 @@ def with_normality(risk: Risk, life: Life, *, normality: Normality, machine_clas
     if risk.enough_data:
         return replace(risk, anomaly_p=p)
     evidence = normality_evidence(life, unusual, normality=normality, machine_class=machine_class, zone=zone)
-    if unusual.alarm[-1]:
+    if unusual.alarm[-1] and all(each.cause is not Cause.NEW_REGIME for each in risk.diagnoses):
         begin = int(np.flatnonzero(~unusual.alarm)[-1]) + 1 if not unusual.alarm.all() else 0
-        since = instant(int(life.observed_at_us[begin])).astimezone(zone)
-        words = f"; unlike its normal operation since {since:%d %b %H:%M} (p {p:.1g}), "
+        since = instant(int(life.observed_at_us[begin]))
+        words = f"; unlike its normal operation since {since.astimezone(zone):%d %b %H:%M} (p {p:.1g}), "
         words += f"with {settings.alarms_per_week:g} false alarms a week taken as bearable"
-        risk = replace(risk, reason=f"{risk.reason}{words}")
+        risk = replace(risk, reason=f"{risk.reason}{words}", unusual_since=since)
     return replace(risk, anomaly_p=p, evidence=evidence)

@@ -59,7 +59,7 @@ class AlarmPolicy(BaseModel):
         gt=0,
         le=1000,
         description="False alarms of unusual readings that are bearable per machine [1/week]; taken up by the next "
-        "training. A machine without a failure risk of its own says when its readings add up to more.",
+        "training. Where no failure risk can be told yet, readings that add up to more open an alert of low severity.",
     )
 
     @model_validator(mode="after")

@@ -60,6 +60,7 @@ def check_models(site: Site) -> Iterator[Finding]:
         yield Finding(check="model", level=Level.WARNING, sentence=sentence, next_step=step)
     if len(without) == len(site.plant.classes):
         return
+    from analytics.normality_live import FOLDER
     from analytics.registry import load_current
     from analytics.versions import current_version, versions
 
@@ -74,6 +75,13 @@ def check_models(site: Site) -> Iterator[Finding]:
             continue
         name = current_version(machine_class.name, folder=folder)
         known = {each.version: each for each in versions(folder, machine_class=machine_class.name)}
+        if not known and (folder / machine_class.name / FOLDER).is_dir():
+            sentence = (
+                f"{machine_class.name}: too few failures for a failure risk; unusual readings open a low alert, at "
+            )
+            sentence += f"{site.alarms.alarms_per_week:g} false ones a week and machine ([alarms] alarms_per_week)."
+            yield ok("model", sentence)
+            continue
         if model is None or name not in known:
             sentence = f"{machine_class.name} has models, but none is in use."
             step = "Train one with `linewright model train`."

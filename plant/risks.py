@@ -99,6 +99,9 @@ class Risk:
     anomaly_p: float | None = None
     """How often normal operation looks at least this unusual (0..1]; None: no normal readings were learned from. It
     speaks of now and raises no failure risk by itself."""
+    unusual_since: datetime | None = None
+    """Since when readings have added up to more than the bearable false alarms would, where no failure risk can be
+    told; None: they do not."""
     diagnoses: tuple[Diagnosis, ...] = ()
     """Signals that are not as they were, and why; only degradation raises the risk."""
     nearest: PastCase | None = None

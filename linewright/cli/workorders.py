@@ -46,7 +46,8 @@ def show(number: Number, site: SiteOption = None) -> None:
         return
     typer.echo(f"{order.title}\n{order.machine}: {told(order)}")
     if order.alert:
-        typer.echo(f"Asked for by alert {order.alert}, which suspects: {order.suspected_mode}")
+        suspects = order.suspected_mode or "nothing in particular, its readings are unusual"
+        typer.echo(f"Asked for by alert {order.alert}, which suspects: {suspects}")
     if order.planned_start is not None and order.planned_end is not None:
         typer.echo(f"Planned {order.planned_start:%Y-%m-%d %H:%M}Z to {order.planned_end:%H:%M}Z by {order.plan}")
     for each in states:

@@ -263,3 +263,43 @@ def test_decide_is_deterministic(probabilities: list[float]) -> None:
 def test_policy_refuses_thresholds_out_of_order(values: dict[str, float], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         AlarmPolicy.model_validate(values)
+
+
+def unusual_of(since: datetime | None, *, machine: str = "L2-press") -> Risk:
+    """A machine without a failure risk whose readings are, or are not, unlike its normal operation."""
+    return replace(risk_of(0.02, machine=machine, enough=False), anomaly_p=1e-6, unusual_since=since)
+
+
+def test_unusual_readings_open_a_low_alert_that_names_no_chance_and_returns_with_them() -> None:
+    desk = Desk()
+    assert desk.look(unusual_of(None)) == ()
+    (alert,) = desk.look(unusual_of(NOW))
+    assert alert.title == "Press 2: unlike its normal operation since 02 Mar 07:00"
+    assert (alert.severity, alert.mode, alert.state) == (Severity.LOW, "", AlertState.ACTIVE)
+    assert "close its work order" in alert.action
+    assert desk.look(unusual_of(NOW)) == ()
+    (returned,) = desk.look(unusual_of(None))
+    assert returned.state is AlertState.RETURNED
+    (again,) = desk.look(unusual_of(desk.now))
+    assert (again.number, again.state) == (alert.number, AlertState.ACTIVE)
+
+
+def test_unusual_readings_wait_for_the_on_delay() -> None:
+    desk = Desk(AlarmPolicy(on_delay_min=3))
+    assert [len(desk.look(unusual_of(NOW))) for _ in range(5)] == [0, 0, 0, 1, 0]
+
+
+def test_usual_readings_do_not_close_what_a_failure_risk_opened() -> None:
+    desk = Desk()
+    (alert,) = desk.look(risk_of(0.78))
+    assert desk.look(unusual_of(None)) == ()
+    assert desk.look(unusual_of(NOW)) == ()
+    assert desk.alerts[alert.number].state is AlertState.ACTIVE
+
+
+def test_a_failure_risk_takes_over_an_alert_on_unusual_readings() -> None:
+    desk = Desk()
+    (alert,) = desk.look(unusual_of(NOW))
+    (worse,) = desk.look(risk_of(0.9))
+    assert (worse.number, worse.mode, worse.severity) == (alert.number, "bearing", Severity.HIGH)
+    assert "90 % chance to fail" in worse.title

@@ -1,5 +1,6 @@
 """The normality head beside the live risk: a machine without failures shows what is unusual, and no more risk."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -7,6 +8,7 @@ from analytics_wearing import PRESS, life_of
 
 from analytics.assess import assess
 from analytics.normality_live import learn_from_lives, load_normality, with_normality
+from plant.risks import Cause, Diagnosis
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -42,6 +44,12 @@ def test_a_machine_without_failures_shows_a_p_value_and_evidence_at_the_same_ris
     assert "unlike its normal operation" in unusual.reason
     assert "with 0.5 false alarms a week taken as bearable" in unusual.reason
     assert "unlike" not in usual.reason
+    assert usual.unusual_since is None
+    assert unusual.unusual_since is not None
+    new = Diagnosis(signal="speed", cause=Cause.NEW_REGIME, since=None, sentence="speed never seen")
+    moved = replace(base[1], diagnoses=(new,))
+    told = with_normality(moved, hot, normality=normality, machine_class=PRESS, zone=UTC)
+    assert told.unusual_since is None  # settings never seen are no reason to look at the machine
 
 
 def test_fewer_bearable_alarms_ask_for_more_evidence(tmp_path):
