@@ -242,6 +242,8 @@ class Session:
         info, status = self._highs.getInfo(), self._highs.getModelStatus()
         if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
             return Solution(outcome=Outcome.INFEASIBLE, objective=math.nan, bound=None, proved=True, seconds=seconds)
+        if status == highspy.HighsModelStatus.kModelEmpty:  # nothing to choose: every point is the best one
+            return Solution(outcome=Outcome.FOUND, objective=0.0, bound=0.0, proved=True, seconds=seconds)
         proved = status == highspy.HighsModelStatus.kOptimal
         bound = info.mip_dual_bound if not relaxed else self._relaxed_bound()
         known = bound if math.isfinite(bound) else None

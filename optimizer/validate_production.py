@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from optimizer.facts import PlanningFacts
-from optimizer.soundness import aware, fault, numbers, unique
+from optimizer.soundness import MOST, MOST_PER_H, MOST_UNITS, aware, fault, numbers, unique
 from plant.errors import Fault
 from plant.production import Product
 
@@ -85,6 +85,11 @@ def _capability_faults(facts: PlanningFacts) -> Iterator[Fault]:
         if capability.product not in products:
             yield fault(f"{where}.product", capability.product, f"it must be one of {sorted(products)}.")
         yield from numbers(where, capability, ("rate_per_h",), above=True)
+        if MOST_PER_H < capability.rate_per_h <= MOST:
+            expected = (
+                f"it must be at most {MOST_PER_H:g} units per hour, as whole units are counted; plan in thousands."
+            )
+            yield fault(f"{where}.rate_per_h", capability.rate_per_h, expected)
         yield from numbers(where, capability, ("energy_kwh_per_unit", "setup_h", "setup_cost", "scrap_ratio"))
         yield from numbers(where, capability, ("family_setup_h", "family_setup_cost"))
         if capability.scrap_ratio >= 1:
@@ -117,7 +122,7 @@ def _order_faults(facts: PlanningFacts) -> Iterator[Fault]:
         where = f"order {order.number}"
         if order.product not in products:
             yield fault(f"{where}: product", order.product, f"it must be one of {sorted(products)}.")
-        yield from numbers(where, order, ("quantity", "priority"))
+        yield from numbers(where, order, ("quantity", "priority"), most=MOST_UNITS)
         zones = [*aware(f"{where}: due_at", order.due_at)]
         if order.deadline_at is not None:
             zones += aware(f"{where}: deadline_at", order.deadline_at)
@@ -128,4 +133,4 @@ def _order_faults(facts: PlanningFacts) -> Iterator[Fault]:
     for stock in facts.stock:
         if stock.product not in products:
             yield fault("stock: product", stock.product, f"it must be one of {sorted(products)}.")
-        yield from numbers(f"stock of {stock.product}", stock, ("quantity",))
+        yield from numbers(f"stock of {stock.product}", stock, ("quantity",), most=MOST_UNITS)

@@ -251,7 +251,10 @@ def _variable_faults(name: str, value: Any, parameters: Collection[str]) -> Iter
         yield f"{place}.domain", value["domain"], "it must be continuous, integer or binary."
     for bound in ("lower", "upper"):
         if bound in value and not is_number(value[bound]) and not isinstance(value[bound], str):
-            yield f"{place}.{bound}", value[bound], "it must be a finite number, or the name of a parameter."
+            expected = (
+                "it must be a finite number of at most 1e15 in size (leave it out for none), or name a parameter."
+            )
+            yield f"{place}.{bound}", value[bound], expected
 
 
 def is_number(value: object) -> TypeGuard[float]:

@@ -96,7 +96,11 @@ def solve_model(model: UserModel, *, time_limit_s: float = 20.0, gap: float = GA
             proved = solution.bound + relaxation.constant
             bound = proved if bound is None else max(bound, proved)
         if solution.outcome is highs.Outcome.FOUND:
-            point = {v.name: relaxation.columns[v.name].varValue or 0.0 for v in model.variables}
+            found = {v.name: relaxation.columns[v.name].varValue for v in model.variables}
+            point = {  # a variable that nothing speaks of may be anything
+                v.name: min(max(0.0, v.lower), v.upper) if (value := found[v.name]) is None else value
+                for v in model.variables
+            }
             for candidate in (point, *(_polished(model, point, aim) for aim in Aim)):
                 value = sign * number(model.objective, candidate)
                 if _keeps(model, candidate) and math.isfinite(value) and (best is None or value < best[0]):
@@ -238,11 +242,12 @@ def _local(model: UserModel, reason: str, began: float) -> Answer:
     sign = -1.0 if model.maximize else 1.0
     best: tuple[float, dict[str, float]] | None = None
     for combination in product(*(range(int(v.lower), int(v.upper) + 1) for v in whole)):
-        for _ in range(max(STARTS // max(int(math.prod(counts)), 1), 2)):
+        for n in range(max(STARTS // max(int(math.prod(counts)), 1), 2)):
             start = {v.name: float(each) for v, each in zip(whole, combination, strict=True)}
             for v in model.variables:
                 if v.domain is Domain.CONTINUOUS:
-                    start[v.name] = chance.uniform(v.lower, min(v.upper, v.lower + 1e3))
+                    top = min(v.upper, v.lower + 1e3)
+                    start[v.name] = (v.lower, top)[n] if n < 2 else chance.uniform(v.lower, top)  # corners first
             point = _polished(model, start)
             value = sign * number(model.objective, point)
             if _keeps(model, point) and math.isfinite(value) and (best is None or value < best[0]):

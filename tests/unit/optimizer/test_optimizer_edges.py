@@ -12,6 +12,7 @@ from optimizer.problem import OngoingMaintenance, PlanningFacts, build_problem
 from optimizer.search import Found, search
 from optimizer.slots import lay_out
 from optimizer.solve import solve
+from optimizer.validate import find_faults
 from plant.plans import Decision, Plan, SolveStatus
 from plant.production import Calendar, Closure, Order, Shift
 
@@ -218,3 +219,25 @@ def test_machine_without_enough_data_is_priced_and_said_so() -> None:
     plan = plan_for(replace(facts, risks=unsure))
     assert plan.maintenance
     assert "too few data" in plan.headline
+
+
+def test_rates_and_amounts_at_which_whole_units_are_lost_are_refused_by_their_field() -> None:
+    facts = tiny_facts(0)
+    fast = replace(facts, capabilities=(replace(facts.capabilities[0], rate_per_h=45e6), *facts.capabilities[1:]))
+    (fault,) = find_faults(fast)
+    assert fault.where == "capabilities[0].rate_per_h"
+    assert "at most 500000 units per hour" in fault.expected
+    many = replace(facts, orders=(replace(facts.orders[0], quantity=2e9), *facts.orders[1:]))
+    (fault,) = find_faults(many)
+    assert "quantity" in fault.where
+    assert "at most 1e+09" in fault.expected
+
+
+def test_fastest_line_that_is_allowed_has_a_checked_plan_in_whole_units() -> None:
+    facts = tiny_facts(0)
+    fast = tuple(replace(c, rate_per_h=500_000.0, energy_kwh_per_unit=1e-4) for c in facts.capabilities)
+    orders = tuple(replace(order, quantity=order.quantity * 10_000 + 1) for order in facts.orders)
+    plan = plan_for(replace(facts, capabilities=fast, orders=orders))
+    assert plan.certificate is not None
+    assert plan.certificate.checked
+    assert sum(run.gross_units for run in plan.runs) > 100_000

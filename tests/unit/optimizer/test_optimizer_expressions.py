@@ -252,3 +252,21 @@ def test_pieces_and_conditions_stay_within_the_certified_error(
     chord = (1 - share) * number(tree, {"x": low}) + share * number(tree, {"x": high})
     off = number(tree, {"x": low + share * (high - low)}) - chord
     assert below - 1e-9 <= off <= above + 1e-9
+
+
+def test_objective_that_nothing_moves_is_proved_at_any_point() -> None:
+    found = answer('minimize = "3"\n[variables]\nx = {lower = 1, upper = 2}')
+    assert found.status is Answered.PROVED
+    assert found.objective == 3.0
+    assert 1.0 <= found.values["x"] <= 2.0
+
+
+def test_local_search_looks_into_the_corners_first() -> None:
+    found = answer('minimize = "exp(x)"\n[variables]\nx = {lower = 0, upper = 5000}')
+    assert found.status is Answered.LOCAL
+    assert found.objective == pytest.approx(1.0)
+
+
+def test_bound_beyond_what_is_calculated_with_is_refused_with_the_limit() -> None:
+    with pytest.raises(ConfigError, match="at most 1e15 in size"):
+        answer('minimize = "x"\n[variables]\nx = {lower = 0, upper = 1e300}')
