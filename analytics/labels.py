@@ -42,7 +42,7 @@ def read_labels(
         label_times: Times of the labels where they have that column [life units]. (label,)
 
     Raises:
-        ConfigError: A column is missing, a label is neither 0 nor 1, or there is no such reading.
+        ConfigError: A column is missing, a label is neither 0 nor 1, a reading has both, or there is no such reading.
     """
     if "label" not in table.columns or (label_times is None and ROW not in table.columns):
         found = ", ".join(map(str, table.columns))
@@ -65,11 +65,22 @@ def read_labels(
         rows = _by_time(
             named if named is not None else machines[:1].repeat(len(label)), label_times, machines, at, path
         )
+    _agreeing(rows, label, path=path)
     result = np.full(len(at), np.nan)
     result[rows] = label
     if not (label == 0).any():
         result[np.isnan(result)] = 0.0
     return result
+
+
+def _agreeing(rows: NDArray[np.intp], label: NDArray[np.float64], *, path: Path) -> None:
+    """Refuse labels that call one reading both normal and anomalous; the same label twice does no harm."""
+    normal = np.isin(rows, rows[label == 0])
+    both = np.flatnonzero(normal & np.isin(rows, rows[label == 1]))
+    if len(both):
+        other = next(int(each) for each in np.flatnonzero(rows == rows[both[0]]) if label[each] != label[both[0]])
+        found = f"{len(set(rows[both].tolist()))} readings labelled both 0 and 1, the first in rows {both[0] + 1} and "
+        raise _refused(path, f"{found}{other + 1}", "one label per reading")
 
 
 def _by_row(table: pd.DataFrame, path: Path, *, readings: int) -> NDArray[np.intp]:

@@ -107,9 +107,10 @@ def learn_normality(lives: Sequence[Life], *, settings: NormalitySettings, seed:
     normaliser = fit_normaliser(usable, settings=ModelSettings(), seed=seed)
     if not normaliser.kept:
         return NoNormality(rows=rows, reason=f"no signal varies in {rows} normal readings")
-    own = len(usable) >= settings.own_baseline_lives
+    several = len(usable) >= settings.own_baseline_lives
+    own = several and rows >= settings.own_baseline_rows * len(usable)
     inputs = [_inputs(life, normaliser=normaliser, settings=settings, own=own) for life in usable]
-    blocks = _blocks([len(life) for life in usable], settings=settings, own=own)
+    blocks = _blocks([len(life) for life in usable], settings=settings, whole=several)
     held_out = []
     for fold in range(settings.folds):
         train = np.concatenate([part[which != fold] for part, which in zip(inputs, blocks, strict=True)])
@@ -211,9 +212,9 @@ def _weighted_mean(z: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
     return np.where(known, total / np.where(known, weight, 1.0), np.nan)
 
 
-def _blocks(lengths: Sequence[int], *, settings: NormalitySettings, own: bool) -> list[NDArray[np.intp]]:
+def _blocks(lengths: Sequence[int], *, settings: NormalitySettings, whole: bool) -> list[NDArray[np.intp]]:
     """Fold of every row: whole lives where there are several, else long stretches of time. (row,) per life"""
-    if own:
+    if whole:
         return [np.full(length, number % settings.folds) for number, length in enumerate(lengths)]
     return [np.arange(length) * settings.folds // max(length, 1) for length in lengths]
 

@@ -21,6 +21,8 @@ class NormalitySettings(BaseModel):
     """Normal readings below which there is no normality head [row]."""
     own_baseline_lives: int = Field(default=3, ge=2)
     """From so many lives on, each is compared with its own first readings: machines differ."""
+    own_baseline_rows: int = Field(default=5, ge=2)
+    """Mean readings of a life below which it is compared with the others: a reading is never unlike itself [row]."""
     baseline_rows: int = Field(default=30, ge=3)
     """First readings after a renewal that make a machine's own baseline [row]."""
     alarm_p: float = Field(default=0.01, gt=0, lt=1)

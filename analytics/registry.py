@@ -134,10 +134,14 @@ def promote(machine_class: str, *, version: str, folder: Path) -> None:
 
 
 def rollback(machine_class: str, *, folder: Path) -> str | None:
-    """Put the version used before in use again and return its name; None when there is none."""
+    """Put the version used before in use again and return its name; None when there is none.
+
+    Raises ConfigError when it does not load; the current one stays then.
+    """
     history = used_versions(machine_class, folder)
     if len(history) < 2:
         return None
+    load_model(machine_class, version=history[-2], folder=folder)
     _write_history(history[:-1], machine_class, folder)
     return history[-2]
 

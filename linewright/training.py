@@ -26,7 +26,7 @@ from linewright.settings.site import Site
 from linewright.wiring import open_records, open_store
 from plant.assets import MachineClass, SignalRole
 from plant.clock import microseconds
-from plant.errors import ConfigError
+from plant.errors import ConfigError, Fault, QuestionError
 from store.books.entries import ModelUse
 from store.contract import ReadingStore
 from store.records import Records
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[float, str], None]
 SEED: Final = 1
+SHOWN: Final = 5
+"""Versions named where one is not known, the newest."""
 _ALONE: Final = threading.Lock()
 
 
@@ -179,19 +181,40 @@ def describe_uses(site: Site) -> list[str]:
 
 
 def promote_version(site: Site, *, machine_class: str, version: str, by: str) -> str:
-    """Make a version current; a sentence for the terminal. Raises ConfigError where it does not load."""
+    """Make a version current; a sentence for the terminal.
+
+    Raises:
+        ConfigError: The plant has no such class, the class no such version, or it does not load.
+    """
+    _check_class(site, machine_class)
+    there = [each.version for each in versions(_folder(site), machine_class=machine_class)]
+    if version not in there:
+        names = ", ".join(there[-SHOWN:]) or "none yet: train one with `linewright model train`"
+        expected = f"a registered version of {machine_class}, as `linewright model list` shows it ({names})"
+        raise QuestionError((Fault(where="VERSION", found=repr(version), expected=expected),))
     registry.promote(machine_class, version=version, folder=_folder(site))
     _note_use(site, machine_class, how="promoted", by=by)
     return f"{machine_class}: {version} is current; the work role takes it at its next look."
 
 
 def roll_back(site: Site, *, machine_class: str, by: str) -> str:
-    """Make the version before the current one current; a sentence for the terminal."""
+    """Make the version before the current one current; a sentence for the terminal.
+
+    Raises:
+        ConfigError: The plant has no such class, or that version does not load.
+    """
+    _check_class(site, machine_class)
     version = registry.rollback(machine_class, folder=_folder(site))
     if version is None:
         return f"{machine_class} has no earlier version to go back to."
     _note_use(site, machine_class, how="rolled_back", by=by)
     return f"{machine_class}: {version} is current again."
+
+
+def _check_class(site: Site, machine_class: str) -> None:
+    if machine_class not in site.plant.class_index:
+        expected = f"one of the plant's machine classes: {', '.join(site.plant.class_index)}"
+        raise QuestionError((Fault(where="MACHINE_CLASS", found=repr(machine_class), expected=expected),))
 
 
 def _champion(site: Site, machine_class: str) -> Model | None:

@@ -131,6 +131,14 @@ def test_too_few_or_constant_readings_are_an_answer():
     assert "no signal varies" in same.reason
 
 
+def test_machines_of_one_reading_each_are_compared_with_one_another():
+    many = [running(row[None], machine=f"p{number}") for number, row in enumerate(normal(120, 1))]
+    head = learned(*many)
+    assert not head.own_baseline
+    odd = running(np.array([[9.0, -9.0, 9.0, -9.0]]))
+    assert judge_normality(odd, normality=head).p[0] < 0.01
+
+
 def test_a_saved_head_says_the_same_and_loads_whole_or_not_at_all(tmp_path):
     head = learned(running(normal(300, 1)))
     heads = Heads(machine_class="pump", hazard=None, normality=head, labels=None, version="v1")

@@ -72,6 +72,16 @@ def test_broken_weights_do_not_load(saved, tmp_path):
     assert current_version("press", folder=tmp_path) is None
 
 
+def test_a_rollback_to_a_version_without_weights_leaves_the_current_one(model, saved, tmp_path):
+    later = save_model(model, folder=tmp_path, created_at=AT)
+    promote("press", version=saved.version, folder=tmp_path)
+    promote("press", version=later.version, folder=tmp_path)
+    (tmp_path / "press" / saved.version / "weights.safetensors").unlink()
+    with pytest.raises(ConfigError, match="weights"):
+        rollback("press", folder=tmp_path)
+    assert current_version("press", folder=tmp_path) == later.version
+
+
 def test_promotion_and_rollback(model, saved, tmp_path):
     assert load_current("press", folder=tmp_path) is None
     later = save_model(model, folder=tmp_path, created_at=AT)
