@@ -15,8 +15,8 @@ the moment of a maintenance to the next life. Readings without a time, or with `
 nothing is learned from their order.
 """
 
+import re
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -27,19 +27,30 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from analytics.event_table import EVENT, EVENTS, PREFIX, count_events
+from analytics.event_table import EVENT, EVENTS, count_events
+from analytics.folder_lives import cut_lives, read_events, unused_events
+from analytics.folder_tables import (
+    MACHINE,
+    TIMES,
+    count,
+    instants,
+    machines_of,
+    names,
+    numbers,
+    read_table,
+    refused,
+    text_columns,
+)
 from analytics.labels import LABELS, ROW, read_labels
-from analytics.lives import Life, from_nothing
+from analytics.lives import Life
 from plant.assets import MachineClass, Signal, SignalRole
-from plant.errors import ConfigError, DataError, Fault
+from plant.errors import DataError, Fault
 from plant.quantities import Quantity
 
 READINGS: Final = ("readings.parquet", "readings.csv.gz", "readings.csv")
-MACHINE: Final = "machine"
-TIMES: Final = ("cycle", "observed_at")
-HOUR_US: Final = 3_600_000_000
-SHOWN: Final = 5
-"""Names listed in a fault; the others are counted."""
+MOSTLY: Final = 0.5
+"""Share of text among a column's cells beyond which it is no signal [0..1]."""
+NUMBER_LIKE: Final = re.compile(r"[-+0-9.,' ]*[0-9][-+0-9.,' ]*")
 
 
 class TimeUnit(StrEnum):
@@ -102,18 +113,13 @@ class Dataset:
     """As `dataset.toml` says [row]."""
     alarms_per_week: float
     """As `dataset.toml` says [1/week]."""
+    notes: tuple[str, ...] = ()
+    """What was not used as it is written, and why."""
 
     @property
     def in_time(self) -> bool:
         """Whether readings follow one another; else each row stands alone."""
         return self.time != ROW
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Event:
-    at: float
-    failed: bool
-    mode: str
 
 
 def read_dataset(folder: Path) -> Dataset:
@@ -123,10 +129,14 @@ def read_dataset(folder: Path) -> Dataset:
         ConfigError: With all faults of the first file that cannot be used.
     """
     known = _settings(folder)
-    path = next((folder / name for name in READINGS if (folder / name).is_file()), None)
-    if path is None:
-        raise _refused(folder, "no readings", f"one of {', '.join(READINGS)}")
-    table = _table(path)
+    paths = [folder / name for name in READINGS if (folder / name).is_file()]
+    if len(paths) != 1:
+        found = "no readings" if not paths else names(path.name for path in paths)
+        raise refused(folder, found, f"one file of readings: {', '.join(READINGS[:-1])} or {READINGS[-1]}")
+    (path,) = paths
+    table = read_table(path)
+    if not len(table):
+        raise refused(path, "no row", "a row per reading")
     time = next((name for name in TIMES if name in table.columns), "")
     rows_alone = not time and ((folder / LABELS).is_file() or ROW in table.columns)
     if rows_alone:
@@ -135,28 +145,33 @@ def read_dataset(folder: Path) -> Dataset:
         table = table if MACHINE in table.columns else table.assign(**{MACHINE: known.name or "rows"})
     faults = []
     if MACHINE not in table.columns:
-        faults.append(Fault(where=str(path), found=_names(table.columns), expected=f"a column `{MACHINE}`"))
+        faults.append(Fault(where=str(path), found=names(table.columns), expected=f"a column `{MACHINE}`"))
     if not time:
-        faults.append(Fault(where=str(path), found=_names(table.columns), expected="a column `cycle` or `observed_at`"))
+        faults.append(Fault(where=str(path), found=names(table.columns), expected="a column `cycle` or `observed_at`"))
     if faults:
         raise DataError(tuple(faults))
+    notes = [f"{path.name}: of `cycle` and `observed_at` the first is the time"] * set(TIMES).issubset(table.columns)
     timing = (MACHINE, *TIMES, *([ROW] if rows_alone else []))
-    signals = known.signals or tuple(str(name) for name in table.columns if name not in timing)
+    signals, left_out = _signals(table, known, timing=timing, path=path)
+    notes += left_out
     unit = known.time_unit or (TimeUnit.CYCLE if time == "cycle" else TimeUnit.HOUR)
     unit_h = known.cycle_h if unit is TimeUnit.CYCLE else UNIT_H[unit]
-    _check_signals(table, signals, known.settings, path=path)
-    machines = table[MACHINE].astype(str).to_numpy(dtype=object)
-    at = _times(table[time], unit_h=unit_h, path=path)
-    _check_keys(machines, at, path=path)
+    table, repeated = _without_repeats(table, time=time, path=path, folder=folder)
+    notes += repeated
+    machines = machines_of(table, path=path)
+    at = instants(table[time], unit_h=unit_h, path=path)
+    _check_keys(machines, at, path=path, rows=table.index.to_numpy())
     if rows_alone:
         for name in ("failures.csv", EVENTS):
             if (folder / name).is_file():
                 expected = f"a column `cycle` or `observed_at`, as there is a file {name}"
-                raise _refused(path, "rows without a time", expected)
-    events = _events(folder, machines=set(machines.tolist()), time=time, unit_h=unit_h)
-    labels, labelled = _labels(folder, machines=machines, at=at, time=time, unit_h=unit_h)
-    counts = _counts(folder, machines=machines, at=at, time=time, unit_h=unit_h)
-    total = sum(float(np.ptp(at[machines == name])) for name in set(machines.tolist()))
+                raise refused(path, "rows without a time", expected)
+    spans = pd.Series(at).groupby(machines.astype(str)).agg(["min", "max"])
+    events = read_events(folder, machines=set(spans.index), written=table[time], unit_h=unit_h)
+    notes += unused_events(events, begins=dict(zip(spans.index, spans["min"], strict=True)))
+    labels, labelled = _labels(folder, machines=machines, at=at, written=table[time], unit_h=unit_h)
+    counts = _counts(folder, machines=machines, at=at, written=table[time], unit_h=unit_h)
+    total = float((spans["max"] - spans["min"]).sum())
     failures = sum(event.failed for mine in events.values() for event in mine)
     machine_class = MachineClass(
         name=known.name or folder.resolve().name,
@@ -173,12 +188,12 @@ def read_dataset(folder: Path) -> Dataset:
         mtbf_h=known.mtbf_h or max(total, 1.0) * unit_h / max(failures, 1),
     )
     written = table[time].to_numpy(dtype=object)
-    values = table[list(signals)].to_numpy(dtype=np.float64)
-    values = np.where(np.isfinite(values), values, np.nan)  # an infinite reading is none
+    values, beyond = numbers(table, signals)
+    notes += beyond
     if not np.isfinite(values).any():
-        raise _refused(path, f"{len(values)} rows without a number in {_names(signals)}", "readings")
+        raise refused(path, f"{count(len(values), 'row')} without a number in {names(signals)}", "some readings")
     values = np.column_stack([values, *counts.values()])
-    lives, chosen = _lives(machines, at, values, events=events, machine_class=machine_class, known=known)
+    lives, chosen = cut_lives(machines, at, values, events=events, machine_class=machine_class, settings=known.settings)
     return Dataset(
         machine_class=machine_class,
         unit=unit,
@@ -190,19 +205,21 @@ def read_dataset(folder: Path) -> Dataset:
         labelled=labelled,
         normal_rows=known.normal_rows,
         alarms_per_week=known.alarms_per_week,
+        notes=tuple(notes),
     )
 
 
 def _settings(folder: Path) -> DatasetSettings:
     path = folder / "dataset.toml"
     if not folder.is_dir():
-        raise _refused(folder, "no such folder", "a folder with readings, see `linewright model train --help`")
+        found = "a file" if folder.exists() else "no such folder"
+        raise refused(folder, found, "a folder with readings, see `linewright model train --help`")
     if not path.is_file():
         return DatasetSettings()
     try:
-        return DatasetSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as broken:
-        raise _refused(path, str(broken), "TOML") from broken
+        return DatasetSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as broken:
+        raise refused(path, str(broken), "TOML in UTF-8") from broken
     except ValidationError as broken:
         faults = [
             Fault(
@@ -215,164 +232,89 @@ def _settings(folder: Path) -> DatasetSettings:
         raise DataError(tuple(faults)) from broken
 
 
-def _table(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (OSError, ValueError, UnicodeDecodeError) as broken:
-        raise _refused(path, str(broken).splitlines()[0], "a table that can be read") from broken
-
-
-def _check_signals(table: pd.DataFrame, signals: tuple[str, ...], settings: tuple[str, ...], *, path: Path) -> None:
+def _signals(
+    table: pd.DataFrame, known: DatasetSettings, *, timing: tuple[str, ...], path: Path
+) -> tuple[tuple[str, ...], list[str]]:
+    """The columns to look at, and a note on those of text that nobody asked for."""
+    signals = known.signals or tuple(str(name) for name in table.columns if name not in timing)
+    texts = text_columns(table, signals)
+    wordy = []
+    if not known.signals:
+        wordy = [name for name in texts if _wordy(table[name], *texts[name]) and name not in known.settings]
+        signals = tuple(name for name in signals if name not in wordy)
     faults = []
     missing = [name for name in signals if name not in table.columns]
     if missing:
-        faults.append(Fault(where=str(path), found=f"no column {_names(missing)}", expected="every signal as a column"))
-    text = [name for name in signals if name in table.columns and not pd.api.types.is_numeric_dtype(table[name])]
-    if text:
-        expected = "numbers; or name the signals to be used in dataset.toml: signals"
-        faults.append(Fault(where=str(path), found=f"text in {_names(text)}", expected=expected))
-    strange = [name for name in settings if name not in signals]
+        faults.append(Fault(where=str(path), found=f"no column {names(missing)}", expected="every signal as a column"))
+    for name, (cells_, row) in texts.items():
+        if cells_ and name in signals:
+            found = f"text in {name}: {count(cells_, 'cell')}, the first {table[name].iloc[row]!r} in row {row + 1}"
+            expected = "numbers with a decimal point, and nothing where a reading is missing"
+            expected += "; or name the signals to be used in dataset.toml: signals"
+            faults.append(Fault(where=str(path), found=found, expected=expected))
+    strange = [name for name in known.settings if name not in signals]
     if strange:
-        faults.append(Fault(where="dataset.toml: settings", found=_names(strange), expected="some of the signals"))
+        faults.append(Fault(where="dataset.toml: settings", found=names(strange), expected="some of the signals"))
     if not signals:
-        faults.append(Fault(where=str(path), found="no signal", expected="at least one column beside machine and time"))
+        found = f"no signal{f', but text in {names(wordy)}' if wordy else ''}"
+        faults.append(Fault(where=str(path), found=found, expected="at least one column beside machine and time"))
     if faults:
         raise DataError(tuple(faults))
+    return signals, [f"{path.name}: {names(wordy)} left out: text, no numbers"] * bool(wordy)
 
 
-def _times(column: pd.Series, *, unit_h: float, path: Path) -> NDArray[np.float64]:
-    """Instants in life units: numbers as they are, ISO 8601 since 1970. (row,)"""
-    if pd.api.types.is_numeric_dtype(column):
-        times = column.to_numpy(dtype=np.float64)
-    else:
-        instants = pd.to_datetime(column, utc=True, errors="coerce", format="ISO8601")
-        us = instants.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
-        times = np.where(np.isnat(us), np.nan, us.astype(np.int64) / (HOUR_US * unit_h))
-    bad = np.flatnonzero(~np.isfinite(times))
-    if len(bad):
-        found = f"{len(bad)} times that are none, the first {column.iloc[int(bad[0])]!r} in row {int(bad[0]) + 1}"
-        raise _refused(path, found, f"`{column.name}` as numbers or ISO 8601")
-    return np.asarray(times, dtype=np.float64)
+def _wordy(column: pd.Series, cells: int, first: int) -> bool:
+    """Whether most of a column are words; numbers written in another way are none."""
+    said = str(column.iloc[first]).strip()
+    return cells > MOSTLY * int(column.notna().sum()) and not NUMBER_LIKE.fullmatch(said)
 
 
-def _check_keys(machines: NDArray[np.object_], at: NDArray[np.float64], *, path: Path) -> None:
-    if not len(at):
-        raise _refused(path, "no row", "a row per reading")
+def _without_repeats(table: pd.DataFrame, *, time: str, path: Path, folder: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Without rows that repeat an earlier one in every cell; rows that labels point at by number all stay."""
+    again = table.duplicated().to_numpy()
+    if time == ROW or not again.any():
+        return table, []
+    labels = folder / LABELS
+    if labels.is_file() and time not in read_table(labels).columns:
+        return table, []
+    note = f"{path.name}: {count(int(again.sum()), 'row')} left out that repeat an earlier one, the first row "
+    return table[~again], [f"{note}{int(again.argmax()) + 1}"]
+
+
+def _check_keys(machines: NDArray[np.object_], at: NDArray[np.float64], *, path: Path, rows: NDArray[np.intp]) -> None:
     twice = pd.DataFrame({"machine": machines, "at": at}).duplicated().to_numpy()
     if twice.any():
         row = int(twice.argmax())
-        found = f"{int(twice.sum())} readings twice, the first of {machines[row]} in row {row + 1}"
-        raise _refused(path, found, "one row per machine and time")
-
-
-def _events(folder: Path, *, machines: set[str], time: str, unit_h: float) -> dict[str, list[_Event]]:
-    """Failures and maintenance of each machine, in order."""
-    events: dict[str, list[_Event]] = {}
-    for name, moment in (("failures.csv", "failed_at"), ("maintenance.csv", "maintained_at")):
-        path = folder / name
-        if not path.is_file():
-            continue
-        table = _table(path)
-        column = moment if moment in table.columns else time
-        if MACHINE not in table.columns or column not in table.columns:
-            raise _refused(path, _names(table.columns), f"columns `{MACHINE}` and `{moment}`")
-        at = _times(table[column], unit_h=unit_h, path=path)
-        modes = table["mode"].fillna("").astype(str) if "mode" in table.columns else [""] * len(table)
-        for machine, instant, mode in zip(table[MACHINE].astype(str), at, modes, strict=True):
-            if machine not in machines:
-                raise _refused(path, f"machine {machine!r}", "a machine that has readings")
-            events.setdefault(machine, []).append(_Event(at=float(instant), failed=moment == "failed_at", mode=mode))
-    return {machine: sorted(mine, key=lambda event: event.at) for machine, mine in events.items()}
+        found = f"{count(int(twice.sum()), 'reading')} twice, the first of {machines[row]} in row {int(rows[row]) + 1}"
+        raise refused(path, found, "one row per machine and time")
 
 
 def _counts(
-    folder: Path, *, machines: NDArray[np.object_], at: NDArray[np.float64], time: str, unit_h: float
+    folder: Path, *, machines: NDArray[np.object_], at: NDArray[np.float64], written: pd.Series, unit_h: float
 ) -> dict[str, NDArray[np.float64]]:
     """Counts of each kind of event by the name of their column, none without `events.csv`. (row,) each"""
     path = folder / EVENTS
     if not path.is_file():
         return {}
-    table = _table(path)
+    table, time = read_table(path), str(written.name)
     if any(column not in table.columns for column in (MACHINE, time, EVENT)):
-        raise _refused(path, _names(table.columns), f"columns `{MACHINE}`, `{time}` and `{EVENT}`")
-    whose = table[MACHINE].astype(str).to_numpy(dtype=object)
+        raise refused(path, names(table.columns), f"columns `{MACHINE}`, `{time}` and `{EVENT}`")
+    whose = machines_of(table, path=path)
     strangers = sorted(set(whose.tolist()) - set(machines.tolist()))
     if strangers:
-        raise _refused(path, f"machines {_names(strangers)}", "machines that have readings")
-    happened = _times(table[time], unit_h=unit_h, path=path)
-    kinds = table[EVENT].fillna("").astype(str).to_numpy(dtype=object)
+        raise refused(path, f"machines {names(strangers)}", "machines that have readings")
+    happened = instants(table[time], unit_h=unit_h, path=path, like=written)
+    kinds = table[EVENT].to_numpy(dtype=object)
     return count_events(kinds, whose, happened, machines=machines, at=at)
 
 
 def _labels(
-    folder: Path, *, machines: NDArray[np.object_], at: NDArray[np.float64], time: str, unit_h: float
+    folder: Path, *, machines: NDArray[np.object_], at: NDArray[np.float64], written: pd.Series, unit_h: float
 ) -> tuple[NDArray[np.float64], bool]:
     """Label of each reading, NaN without; and whether there is a file of them."""
     path = folder / LABELS
     if not path.is_file():
         return np.full(len(at), np.nan), False
-    table = _table(path)
-    times = _times(table[time], unit_h=unit_h, path=path) if time in table.columns else None
+    table, time = read_table(path), str(written.name)
+    times = instants(table[time], unit_h=unit_h, path=path, like=written) if time in table.columns else None
     return read_labels(path, table, machines=machines, at=at, time=time, label_times=times), True
-
-
-def _lives(
-    machines: NDArray[np.object_],
-    at: NDArray[np.float64],
-    values: NDArray[np.float64],
-    *,
-    events: dict[str, list[_Event]],
-    machine_class: MachineClass,
-    known: DatasetSettings,
-) -> tuple[tuple[Life, ...], list[NDArray[np.intp]]]:
-    """Cut each machine's readings where it failed or was maintained; also the file's rows of each life."""
-    lives, chosen = [], []
-    names, which = np.unique(machines.astype(str), return_inverse=True)
-    order = np.lexsort((at, which))
-    bounds = np.searchsorted(which[order], np.arange(len(names) + 1))
-    steps = np.diff(at[order])[np.diff(which[order]) == 0]
-    row_units = float(np.median(steps)) if len(steps) else 1.0
-    signals = tuple(signal.name for signal in machine_class.signals)
-    counted = sum(name.startswith(PREFIX) for name in signals)
-    for number, name in enumerate(names):
-        rows = order[bounds[number] : bounds[number + 1]]
-        begin = 0
-        for event in (*events.get(str(name), ()), None):
-            end = len(rows) if event is None else _end_of(event, at[rows])
-            if end <= begin:
-                continue
-            mine, begin = rows[begin:end], end
-            lives.append(
-                Life(
-                    machine=str(name),
-                    machine_class=machine_class.name,
-                    signals=signals,
-                    settings=known.settings,
-                    observed_at_us=np.round(at[mine] * machine_class.cycle_h * HOUR_US).astype(np.int64),
-                    age_units=at[mine] - at[mine[0]],
-                    values=from_nothing(values[mine], counted=counted),
-                    failed=event is not None and event.failed,
-                    mode=event.mode if event is not None else "",
-                    row_units=row_units,
-                    cycle_h=machine_class.cycle_h,
-                    unread_units=max(event.at - float(at[mine[-1]]), 0.0) if event is not None else 0.0,
-                )
-            )
-            chosen.append(mine)
-    return tuple(lives), chosen
-
-
-def _end_of(event: _Event, at: NDArray[np.float64]) -> int:
-    """Number of a machine's readings that lie before the event; one at a failure belongs to the life it ended."""
-    return int(np.searchsorted(at, event.at, side="right" if event.failed else "left"))
-
-
-def _names(names: Iterable[object]) -> str:
-    """Some names of many, for a message."""
-    listed = [str(name) for name in names]
-    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return ", ".join(listed[:SHOWN]) + more
-
-
-def _refused(path: Path, found: str, expected: str) -> ConfigError:
-    return DataError((Fault(where=str(path), found=found, expected=expected),))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from analytics.assess import HORIZONS_H, assess
 from analytics.cases import moments_of
@@ -19,6 +20,8 @@ from plant.errors import ConfigError, DataError, Fault
 from plant.risks import Evidence
 
 TABLES: Final = (".csv", ".csv.gz", ".parquet")
+SOURCES: Final = ("readings.", "failures.", "labels.", "maintenance.", "events.")
+"""Begins the names of the tables of a data folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,10 +69,11 @@ def train_folder(
     """
     if out.exists() and not holds_model(out) and (not out.is_dir() or any(out.iterdir())):
         raise _refused("--out", str(out), "a new or empty folder, or one that holds a model to replace")
-    if any(horizon <= 0 for horizon in how.horizons):
-        raise _refused("--horizons", str(how.horizons), "spans above 0")
+    _check_writable(out, folder=folder)
     progress(0.0, f"Reading {folder.name}")
     dataset = read_dataset(folder)
+    _check_spans(how.horizons, dataset, where="--horizons")
+    _check_spans(dataset.horizons, dataset, where=f"{folder / 'dataset.toml'}: horizons")
     changes: dict[str, Any] = {"age": how.age, "threads": how.threads}
     if how.members is not None:
         changes["members"] = how.members
@@ -89,7 +93,10 @@ def train_folder(
         horizons = how.horizons or dataset.horizons or usual_horizons(dataset.lives)
         hazard = replace(hazard, horizons=horizons)
     heads = replace(heads, hazard=hazard, version=f"{now:%Y%m%dT%H%M%SZ}-{digest[:8]}")
-    write_heads(heads, home=out, created_at=now)
+    try:
+        write_heads(heads, home=out, created_at=now)
+    except OSError as broken:
+        raise _refused("--out", str(broken), "a folder that can be written") from broken
     told: dict[str, Any] = {
         "model": str(out),
         "version": heads.version,
@@ -97,6 +104,7 @@ def train_folder(
         "unit": dataset.unit.value,
         "heads": [name for name in ("hazard", "normality", "labels") if getattr(heads, name) is not None],
         "absent": list(absent),
+        "notes": list(dataset.notes),
         "seed": how.seed,
     }
     if hazard is not None:
@@ -122,18 +130,25 @@ def score_folder(home: Path, *, folder: Path, out: Path, horizons: Sequence[floa
     """
     if not out.name.endswith(TABLES):
         raise _refused("--out", out.name, f"a file ending in {', '.join(TABLES)}")
+    _check_writable(out, folder=folder)
     heads, dataset = read_heads(home), read_dataset(folder)
     table = score_dataset(dataset, heads=heads, horizons=_horizons(horizons, dataset, heads), split=split)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".parquet":
-        table.to_parquet(out, index=False)
-    else:
-        table.to_csv(out, index=False)
+    draft = out.with_name(f".{uuid4().hex}-{out.name}")
+    try:
+        if out.suffix == ".parquet":
+            table.to_parquet(draft, index=False)
+        else:
+            table.to_csv(draft, index=False)
+        draft.replace(out)
+    except OSError as broken:
+        draft.unlink(missing_ok=True)
+        raise _refused("--out", str(broken), "a file that can be written") from broken
     silent = int((table["enough_data"] == 0).sum())
-    return (
+    said = (
         f"Wrote {len(table)} rows of {table['machine'].nunique()} machines to {out}; "
         f"{silent} of them have fewer readings since the renewal than the model needs (enough_data 0)."
     )
+    return "\n".join((said, *(f"{note}." for note in dataset.notes)))
 
 
 def evaluate_folder(home: Path, *, folder: Path, horizons: Sequence[float], cap: float | None) -> dict[str, Any]:
@@ -214,6 +229,7 @@ def report_folder(home: Path, *, folder: Path, out: Path, horizon: float | None)
     heads, dataset = read_heads(home), read_dataset(folder)
     if heads.hazard is None:
         raise _refused(str(home), "a model that learned from no failure", "one with a hazard head, for risks to report")
+    _check_writable(out / "risk.png", folder=folder)
     asked = _horizons(() if horizon is None else (horizon,), dataset, heads)
     lives = [as_learned(life, signals=heads.signals) for life in dataset.lives]
     try:
@@ -243,6 +259,29 @@ def _horizons(asked: Sequence[float], dataset: Dataset, heads: Heads) -> tuple[f
     if not chosen or any(not 0 < horizon <= longest for horizon in chosen):
         raise _refused("--horizons", str(chosen), f"one or more spans above 0, up to {longest:g}")
     return chosen
+
+
+def _check_spans(spans: Sequence[float], dataset: Dataset, *, where: str) -> None:
+    """Before the training, that no span asked for is longer than what is told of any life."""
+    lengths = [float(life.remaining_units[0]) for life in dataset.lives if life.failed]
+    longest = max([HORIZONS_H[-1] / dataset.machine_class.cycle_h, *lengths])
+    if any(not 0 < span <= longest for span in spans):
+        raise _refused(where, str(tuple(spans)), f"spans above 0, up to {longest:g} {dataset.unit}")
+
+
+def _check_writable(out: Path, *, folder: Path) -> None:
+    """Before the work, that its result can be kept and takes the place of no table that it comes from."""
+    if out.exists() and out.resolve().parent == folder.resolve() and out.name.startswith(SOURCES):
+        raise _refused("--out", str(out), "another file than the tables of the data folder")
+    try:
+        if out.is_dir() and out.name.endswith(TABLES):
+            raise IsADirectoryError(f"{out} is a folder")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        probe = out.parent / f".probe-{uuid4().hex}"
+        probe.touch()
+        probe.unlink()
+    except OSError as broken:
+        raise _refused("--out", str(broken), "a place that can be written") from broken
 
 
 def _refused(where: str, found: str, expected: str) -> ConfigError:

@@ -274,4 +274,5 @@ def _trained(told: dict[str, Any]) -> str:
             f"{labels['prevalence']:.3f}, Brier {labels['brier']:.4f}."
         )
     lines += [f"Without {sentence}." for sentence in told["absent"]]
+    lines += [f"{note}." for note in told["notes"]]
     return "\n".join(lines)

@@ -82,7 +82,7 @@ def test_the_order_of_rows_does_not_matter(tmp_path_factory, order):
         ({"cycle": [1] * 10}, "9 readings twice, the first of p1 in row 2"),
         (
             {"cycle": ["x", *(f"2026-01-0{day}" for day in range(1, 10))]},
-            "1 times that are none, the first 'x' in row 1",
+            "1 time that is none, the first 'x' in row 1",
         ),
     ],
 )

@@ -44,7 +44,7 @@ def test_a_kind_that_did_not_happen_counts_as_none_when_scored(tmp_path):
     [
         ({"machine": ["p1"], "cycle": [2]}, "columns `machine`, `cycle` and `event`"),
         ({"machine": ["p9"], "cycle": [2], "event": ["jam"]}, "machines p9"),
-        ({"machine": ["p1"], "cycle": ["soon"], "event": ["jam"]}, "1 times that are none, the first 'soon' in row 1"),
+        ({"machine": ["p1"], "cycle": ["soon"], "event": ["jam"]}, "1 time that is none, the first 'soon' in row 1"),
     ],
 )
 def test_events_that_cannot_be_used_are_refused_by_name(tmp_path, events, said):

@@ -54,6 +54,7 @@ def test_labels_by_time_and_by_row_reach_their_readings(tmp_path):
         ({"machine": ["p1"], "cycle": [1]}, "and `label`"),
         ({"machine": ["p1"], "label": [1]}, "`cycle` or `row`"),
         ({"row": [0], "label": [1]}, "counted from 1 to 6"),
+        ({"row": [2, 4, 2], "label": [1, 1, 0]}, "1 readings labelled both 0 and 1, the first in rows 1 and 3"),
     ],
 )
 def test_labels_that_fit_nothing_are_refused_with_a_sentence(tmp_path, labels, words):
@@ -68,7 +69,7 @@ def test_labels_that_fit_nothing_are_refused_with_a_sentence(tmp_path, labels, w
     [
         ({}, 'signals = ["heat", "flow"]', "no column flow"),
         ({"heat": [np.nan] * 6}, "", "6 rows without a number in heat"),
-        ({"cycle": [1, 2, 2, 3, 4, 5]}, "", "1 readings twice, the first of p1 in row 3"),
+        ({"cycle": [1, 2, 2, 3, 4, 5]}, "", "1 reading twice, the first of p1 in row 3"),
         ({"cycle": ["1", "2", "soon", "4", "5", "6"]}, "", "times that are none"),
     ],
 )

@@ -114,6 +114,9 @@ def test_a_folder_that_does_not_fit_is_told(trained, tmp_path):
         (["train", str(other), "--out", str(tmp_path / "m")], "no failure in failures.csv"),
         (["train", str(other), "--out", str(other)], "a new or empty folder"),
         (["train", str(other)], "--out"),
+        (["train", str(other), "--out", str(other / "readings.csv" / "m")], "a place that can be written"),
+        (["train", str(home / "known"), "--out", str(tmp_path / "m"), "--horizons", "1e9"], "spans above 0, up to"),
+        (["score", str(home / "model"), str(other), "--out", str(other / "readings.csv")], "another file than"),
         (["train", str(other), "--out", str(tmp_path / "m"), "--horizons", "soon"], "numbers, e.g."),
         (["score", str(tmp_path), str(other), "--out", str(tmp_path / "s.csv")], "train it again"),
     ):
