@@ -60,12 +60,15 @@ check: lint types imports test
 bench-risk: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/risk_cmapss.py --out docs/benchmarks/risk-cmapss.md
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/risk_deciding.py --out docs/benchmarks/risk-deciding.md
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/risk_fleets.py --out docs/benchmarks/risk-fleets.md
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/risk_protocols.py --out docs/benchmarks/risk.md
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/risk_labels.py --out docs/benchmarks/risk-labels.md
 
 bench-plan: $(VENV)/.dev
-	$(BIN)/python tests/benchmarks/plan_plants.py
-	$(BIN)/python tests/benchmarks/plan_lotsizing.py
-	$(BIN)/python tests/benchmarks/plan_bruteforce.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/plan_plants.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/plan_lotsizing.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/plan_bruteforce.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/plan_infeasible.py
 
 bench-store: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/store_cost.py

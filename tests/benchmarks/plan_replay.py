@@ -22,7 +22,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "optimizer"))
 
 from optimizer_plants import START, demo_facts
-from plan_plants import template_facts, write_between_marks
+from plan_page import write_between_marks
+from plan_plants import template_facts
 
 from optimizer.chance import Uncertainty
 from optimizer.facts import FreshSurvival
