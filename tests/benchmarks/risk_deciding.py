@@ -35,6 +35,7 @@ LONGEST = 1000.0
 """No interval reaches farther [cycle]."""
 BOOTSTRAPS = 2000
 COVERAGE = 0.9
+READ = "## How to read it"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -202,7 +203,7 @@ def _interval(value: float, draws: NDArray[np.float64], *, digits: int) -> str:
 
 
 def main() -> None:
-    """Run both variants and write the page."""
+    """Run both variants and write the page: what it says about the figures stays."""
     parser = argparse.ArgumentParser(description="Network against boosted trees by grouped cross-validation")
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[3] / "shared/data/cmapss")
     parser.add_argument("--seed", type=int, default=0)
@@ -233,7 +234,8 @@ def main() -> None:
     page = written(lines, folds=folds, engines=offset)
     sys.stdout.write(page)
     if options.out:
-        options.out.write_text(page, encoding="utf-8")
+        before = options.out.read_text(encoding="utf-8") if options.out.is_file() else ""
+        options.out.write_text(page + "".join(before.partition(f"\n{READ}\n")[1:]), encoding="utf-8")
 
 
 def written(lines: list[tuple[str, dict[str, str]]], *, folds: list[int], engines: int) -> str:

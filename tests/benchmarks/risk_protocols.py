@@ -7,6 +7,7 @@ The normality head has no randomness beyond its regimes; its standard deviation 
 """
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -298,7 +299,7 @@ def markdown(name: str, runs: list[dict[str, Row]]) -> str:
 
 
 def main() -> None:
-    """Run the protocols and write the page: what stands before the first table in it stays."""
+    """Run the protocols and write the page: what stands before its tables stays, and the tables that were not run."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--seeds", type=int, default=3)
@@ -306,18 +307,24 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(PROTOCOLS))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    pages = []
+    pages: dict[str, str] = {}
     for name in options.only.split(","):
         runs = [PROTOCOLS[name](options.data, seed) for seed in range(1, options.seeds + 1)]
-        pages.append(markdown(name, runs))
-        print(pages[-1], end="\n\n", flush=True)
+        pages[name] = markdown(name, runs)
+        print(pages[name], end="\n\n", flush=True)
         if name in ("skab", "tep") and any(row.get("leak", 0.0) > 1e-6 for run in runs for row in run.values()):
             sys.exit(f"{name}: a score changed when the future was cut off")
     if options.out is not None:
-        before = options.out.read_text(encoding="utf-8") if options.out.is_file() else ""
-        first = before.find(f"\n## {next(iter(PROTOCOLS))}\n")
-        start = before[:first].rstrip() if first >= 0 else "# Failure risk: every protocol"
-        options.out.write_text(start + "\n\n" + "\n\n".join(pages) + "\n", encoding="utf-8")
+        before = options.out.read_text(encoding="utf-8") if options.out.is_file() else "# Failure risk: every protocol"
+        options.out.write_text(merged(before, pages), encoding="utf-8")
+
+
+def merged(page: str, tables: dict[str, str]) -> str:
+    """The page with new tables in the place of those of the same name; what else stands on it stays."""
+    start, *parts = re.split(rf"\n(?=## (?:{'|'.join(PROTOCOLS)})\n)", page)
+    known = {part.split("\n", 1)[0].removeprefix("## "): part.rstrip() for part in parts} | tables
+    ordered = [known[name] for name in PROTOCOLS if name in known]
+    return "\n\n".join([start.rstrip(), *ordered]) + "\n"
 
 
 if __name__ == "__main__":
