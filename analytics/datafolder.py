@@ -20,7 +20,7 @@ import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 import pandas as pd
@@ -69,7 +69,7 @@ UNIT_H: Final = {TimeUnit.SECOND: 1 / 3600, TimeUnit.MINUTE: 1 / 60, TimeUnit.HO
 class DatasetSettings(BaseModel):
     """`dataset.toml`; each field may be left out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(default="", pattern=r"^[A-Za-z0-9_-]*$")
     """Name of the machine class; empty: the folder's name."""
@@ -81,7 +81,7 @@ class DatasetSettings(BaseModel):
     """Unit of ages, horizons and numeric times; left out: `cycle` with a column `cycle`, else `h`."""
     cycle_h: float = Field(default=1.0, gt=0)
     """Hours of one cycle [h]."""
-    horizons: tuple[float, ...] = ()
+    horizons: tuple[Annotated[float, Field(gt=0)], ...] = ()
     """Spans within which a failure is asked for [time unit]; left out: chosen from the lengths of the failed lives."""
     mtbf_h: float | None = Field(default=None, gt=0)
     """Mean time between failures as known beforehand [h]; left out: a running total over the folder itself."""

@@ -45,7 +45,7 @@ def train(
     seeds: Annotated[
         int | None, typer.Option(min=1, help="With DIR: networks in the ensemble, each of its own seed.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="With DIR: seed of everything random.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="With DIR: seed of everything random.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="With DIR: CPU threads.")] = 1,
     as_json: AsJson = False,
     site: SiteOption = None,

@@ -110,3 +110,9 @@ def test_faults_of_the_other_files_are_told(tmp_path):
     (tmp_path / "dataset.toml").write_text("horizon = [3]\n")
     with pytest.raises(ConfigError, match="the fields are name, signals"):
         read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("line", ["horizons = [-5]", "horizons = [nan]", "mtbf_h = inf", "cycle_h = inf"])
+def test_spans_that_are_none_are_refused(tmp_path, line):
+    with pytest.raises(ConfigError, match=line.split(" ")[0]):
+        read_dataset(write(tmp_path, pump(), toml=line))
