@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from risk_pages import write_top
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from analytics.assess import failure_probability, score_life
@@ -176,7 +177,9 @@ def main() -> None:
     page = table(results)
     sys.stdout.write(f"{page}\n\n{facts}\n")
     if options.out:
-        options.out.write_text(written(page, facts, options.seeds), encoding="utf-8")
+        write_top(
+            options.out, written(page, facts, options.seeds), below="Grouped cross-validation on training engines"
+        )
 
 
 def page_facts(model: Model, test: list[Life]) -> str:
@@ -215,59 +218,6 @@ fleets](risk-fleets.md). The trees' settings were not tuned. 100 engines give an
 {page}
 
 {facts}
-
-{COMPARED}"""
-
-
-COMPARED = """\
-## Grouped cross-validation on training engines
-
-RMSE (cap 125) over rows with an age of 30 cycles or more, each engine alike; a and b are folds 0 and 1 of five of each
-fleet, as in the [deciding comparison](risk-deciding.md) (20 engines held out, one seed, before calibration). AP of
-"fails within 30 cycles" moved with it: without age 0.972 to 0.975, 0.969 to 0.975, 0.953 to 0.958 and 0.952 to 0.960
-by the long window, with age by less than 0.002. No command repeats this table: its variants were tried by a script that
-is not kept; the chosen ones are what the deciding comparison runs.
-
-| variant | FD001 a | FD003 a | FD001 b | FD003 b |
-|---|---|---|---|---|
-| without age, members pooled by their survival (before) | 11.52 | 10.89 | - | - |
-| without age, pooled by their hazards | 11.32 | 10.73 | 12.46 | 13.48 |
-| the same, windows to 128 rows (chosen) | 10.66 | 10.39 | 12.29 | 13.14 |
-| the same, windows to 256 rows | 11.38 | 10.97 | - | - |
-| windows 4, 12, 36, 108 | 10.85 | 10.64 | - | - |
-| windows 3, 9, 27, 81, 243 | 11.88 | 10.94 | - | - |
-| windows 8 to 128 | 10.75 | 10.40 | - | - |
-| windows to 64, ten members, each without a tenth of the lives | 11.31 | 10.78 | - | - |
-| windows to 64, members that hold nothing out | 11.37 | 10.79 | - | - |
-| trees on the same inputs, windows to 64 | 11.61 | 12.09 | - | - |
-| trees, to 128 | 11.07 | 11.36 | - | - |
-| with age, pooled by survival (before) | 9.46 | 9.19 | - | - |
-| with age, pooled by hazards (chosen) | 9.33 | 9.18 | 10.13 | 10.41 |
-| the same, windows to 128 | 9.11 | 9.66 | 10.38 | 10.68 |
-
-## Of the recipes before
-
-Two folds of FD001 and one of FD003 (20 engines held out, one seed), with age. RMSE (cap 125) over rows with an age of
-30 cycles or more and 7 to 145 cycles left, as random truncation would give; NLL over all held-out rows. "Plain" is a
-two-layer network on standardised inputs that trains on all engines for a fixed number of passes.
-
-| variant | FD001 a | FD001 b | FD003 | mean | NLL |
-|---|---|---|---|---|---|
-| as before: encoded inputs, stopped on held-out engines | 8.91 | 11.29 | 16.49 | 12.23 | not alike |
-| with the expected life, weight 5 (chosen) | 8.82 | 11.22 | 16.34 | 12.13 | 1.824 |
-| dropout 0.4, learning rate 1e-3, 10 passes | 10.25 | 13.17 | 17.09 | 13.51 | 1.930 |
-| means and baseline only, weight 5 | 10.37 | 12.60 | 21.26 | 14.74 | 2.028 |
-| plain, 6 passes | 11.61 | 14.03 | 16.42 | 14.02 | 1.978 |
-| plain, 12 passes | 9.59 | 12.03 | 15.69 | 12.44 | 1.912 |
-| plain, 6 passes, all statistics on all scales | 11.21 | 13.47 | 16.21 | 13.63 | 1.991 |
-| plain, 30 passes, all statistics on all scales | 9.43 | 12.75 | 15.92 | 12.70 | 2.338 |
-| plain, 20 passes, the same, learning rate 3e-3 | 9.54 | 12.27 | 16.16 | 12.66 | 2.443 |
-
-Without slopes, newest values and scatter the error is largest; scatter and extremes on every scale gave no clear gain;
-plain networks that train longer know the remaining life better and the probabilities worse. The first two lines differ
-little and were not repeated with other seeds. Weighted as rows before a random truncation, every variant states 1.27
-to 2.3 times the risk that came true: such rows leave out the last cycles of most engines, where failures within 30
-cycles are.
 """
 
 

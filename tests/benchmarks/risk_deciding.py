@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from risk_cmapss import CAP, ENGINE, HORIZON, load_cmapss
+from risk_pages import write_top
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from analytics.assess import failure_probability, score_life
@@ -252,8 +253,7 @@ Machine: {platform.machine()}, {platform.system()}, Python {platform.python_vers
 FD001 and FD003 training engines, {len(folds)} of {FOLDS} folds by engine in each fleet held out in turn ({engines}
 engines), {CUTS} random truncations of every held-out engine, at least {FIRST_CUT} rows in. The trees (scikit-learn's
 histogram boosting, 200 trees, not tuned) see the same inputs. RMSE at the truncations, remaining life capped at
-{CAP:g}; average precision of
-"fails within {HORIZON:g} cycles" over the rows before the truncations; differences are network minus trees, with 95 %
+{CAP:g}; average precision of "fails within {HORIZON:g} cycles" over the rows before the truncations; differences are network minus trees, with 95 %
 intervals from {BOOTSTRAPS} bootstraps by engine. Coverage and mean width [cycle] of 90 % intervals at the truncations,
 capped at {CAP:g}; the trees' are split conformal on a fifth of their training engines. "Covered, no cap": the true
 remaining life, however long, lies between the p5 and p95 that the product tells (the trees learned capped lives only).

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from fleet_folders import FLEETS, Fleet, write_fleet
 from numpy.typing import NDArray
+from risk_pages import write_top
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from analytics.assess import score_features
@@ -226,12 +227,7 @@ def main() -> None:
     page = written(results, seed=options.seed, age=age)
     sys.stdout.write(page)
     if options.out:
-        kept = options.out.read_text(encoding="utf-8") if options.out.is_file() else BREAK
-        options.out.write_text(page + BREAK + kept.partition(BREAK)[2], encoding="utf-8")
-
-
-BREAK = "\n## What these fleets changed\n"
-"""What stands below it in the page was written by hand and is kept."""
+        write_top(options.out, page, below="What these fleets changed")
 
 
 def written(results: list[Found], *, seed: int, age: AgeInput) -> str:
