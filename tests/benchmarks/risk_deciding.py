@@ -36,7 +36,6 @@ LONGEST = 1000.0
 """No interval reaches farther [cycle]."""
 BOOTSTRAPS = 2000
 COVERAGE = 0.9
-READ = "## How to read it"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -235,8 +234,7 @@ def main() -> None:
     page = written(lines, folds=folds, engines=offset)
     sys.stdout.write(page)
     if options.out:
-        before = options.out.read_text(encoding="utf-8") if options.out.is_file() else ""
-        options.out.write_text(page + "".join(before.partition(f"\n{READ}\n")[1:]), encoding="utf-8")
+        write_top(options.out, page, below="How to read it")
 
 
 def written(lines: list[tuple[str, dict[str, str]]], *, folds: list[int], engines: int) -> str:
@@ -253,8 +251,8 @@ Machine: {platform.machine()}, {platform.system()}, Python {platform.python_vers
 FD001 and FD003 training engines, {len(folds)} of {FOLDS} folds by engine in each fleet held out in turn ({engines}
 engines), {CUTS} random truncations of every held-out engine, at least {FIRST_CUT} rows in. The trees (scikit-learn's
 histogram boosting, 200 trees, not tuned) see the same inputs. RMSE at the truncations, remaining life capped at
-{CAP:g}; average precision of "fails within {HORIZON:g} cycles" over the rows before the truncations; differences are network minus trees, with 95 %
-intervals from {BOOTSTRAPS} bootstraps by engine. Coverage and mean width [cycle] of 90 % intervals at the truncations,
+{CAP:g}; average precision of "fails within {HORIZON:g} cycles" over the rows before the truncations; differences are
+network minus trees, with 95 % intervals from {BOOTSTRAPS} bootstraps by engine. Coverage and mean width [cycle] of 90 % intervals at the truncations,
 capped at {CAP:g}; the trees' are split conformal on a fifth of their training engines. "Covered, no cap": the true
 remaining life, however long, lies between the p5 and p95 that the product tells (the trees learned capped lives only).
 CPU seconds of both and of their questions.
