@@ -252,10 +252,10 @@ FD001 and FD003 training engines, {len(folds)} of {FOLDS} folds by engine in eac
 engines), {CUTS} random truncations of every held-out engine, at least {FIRST_CUT} rows in. The trees (scikit-learn's
 histogram boosting, 200 trees, not tuned) see the same inputs. RMSE at the truncations, remaining life capped at
 {CAP:g}; average precision of "fails within {HORIZON:g} cycles" over the rows before the truncations; differences are
-network minus trees, with 95 % intervals from {BOOTSTRAPS} bootstraps by engine. Coverage and mean width [cycle] of 90 % intervals at the truncations,
-capped at {CAP:g}; the trees' are split conformal on a fifth of their training engines. "Covered, no cap": the true
-remaining life, however long, lies between the p5 and p95 that the product tells (the trees learned capped lives only).
-CPU seconds of both and of their questions.
+network minus trees, with 95 % intervals from {BOOTSTRAPS} bootstraps by engine. Coverage and mean width [cycle] of 90 %
+intervals at the truncations, capped at {CAP:g}; the trees' are split conformal on a fifth of their training engines.
+"Covered, no cap": the true remaining life, however long, lies between the p5 and p95 that the product tells (the trees
+learned capped lives only). CPU seconds of both and of their questions.
 
 {chr(10).join(table)}
 """
