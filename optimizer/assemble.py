@@ -1,8 +1,11 @@
 """From a schedule in steps to a plan that people read: runs in sequence, windows, costs, orders that wait."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
+from optimizer.assemble_changeovers import into_hour, planned_changeovers
 from optimizer.costing import Account, account
 from optimizer.facts import GRAINS_PER_UNIT
 from optimizer.problem import PlanningProblem
@@ -22,6 +25,7 @@ def assemble(
     draft = replace(
         empty_plan(problem, number=number, created_at=created_at, reason=reason),
         runs=_runs(problem, schedule),
+        changeovers=planned_changeovers(problem, schedule),
         maintenance=_windows(problem, schedule),
     )
     worked_out = account(facts, draft)
@@ -97,18 +101,23 @@ def _runs(problem: PlanningProblem, schedule: Schedule) -> tuple[PlannedRun, ...
     """Runs of each line in sequence."""
     runs: list[PlannedRun] = []
     for line in range(len(problem.lines)):
-        groups = runs_of(problem, schedule.grains, line)
+        groups = runs_of(problem, schedule, line)
         pieces = [piece for group in groups for piece in group]
         done: set[tuple[int, int]] = set()
-        runs += [_run(problem, pieces, group, done) for group in groups]
+        into = (
+            partial(into_hour, problem, schedule, pieces)
+            if line in problem.changes
+            else partial(_into_hour, problem, pieces)
+        )
+        runs += [_run(problem, group, done, into) for group in groups]
     return tuple(sorted(runs, key=lambda run: (run.start, run.line, run.product)))
 
 
 def _run(
     problem: PlanningProblem,
-    pieces: list[Piece],
     group: list[Piece],
     done: set[tuple[int, int]],
+    into: Callable[[Piece, bool], timedelta],
 ) -> PlannedRun:
     m, first = group[0][0], group[0][1]
     making = problem.makings[m]
@@ -122,8 +131,8 @@ def _run(
     return PlannedRun(
         line=problem.lines[making.line],
         product=making.product,
-        start=problem.slots.starts[first] + _into_hour(problem, pieces, group[0], end=False),
-        end=problem.slots.starts[group[-1][1]] + _into_hour(problem, pieces, group[-1], end=True),
+        start=problem.slots.starts[first] + into(group[0], False),
+        end=problem.slots.starts[group[-1][1]] + into(group[-1], True),
         gross_units=round(gross),
         good_units=hours * making.good_per_h,
         energy_kwh=hours * making.energy_kwh_per_h,
@@ -132,7 +141,7 @@ def _run(
     )
 
 
-def _into_hour(problem: PlanningProblem, pieces: list[Piece], piece: Piece, *, end: bool) -> timedelta:
+def _into_hour(problem: PlanningProblem, pieces: list[Piece], piece: Piece, end: bool) -> timedelta:
     """How far into its hour a piece starts or ends: pieces of an hour follow each other; the last one ends it."""
     same = [other for other in pieces if other[1] == piece[1]]
     place = same.index(piece) + int(end)

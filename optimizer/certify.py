@@ -9,6 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from math import ceil, prod
 
+from optimizer.certify_changeovers import changeover_findings
 from optimizer.certify_goals import goal_findings
 from optimizer.certify_stock import UNIT_TOLERANCE, stock_findings
 from optimizer.costing import Account, account
@@ -74,6 +75,8 @@ def _checks_of_later_rules(facts: PlanningFacts, plan: Plan, worked_out: Account
         yield _check("plant_chance", "The plant fails no likelier than its limit.", [over])
     if facts.calendar.overtime:
         yield _check("overtime", "Overtime stays within its hours of the day.", _overtime(facts, worked_out))
+    for finding in changeover_findings(facts, plan, worked_out):
+        yield _check(*finding)
     for rule, sentence, residuals in stock_findings(facts, worked_out):
         yield _check(rule, sentence, residuals, UNIT_TOLERANCE)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from optimizer import exact, exact_delays
+from optimizer import exact, exact_changeovers, exact_delays
 from optimizer.exact import ONE, ZERO, Calendar, Fate
 from optimizer.exact_stock import Units, missing_units, on_hand, orders_of, supplies
 from optimizer.facts import PlanningFacts
@@ -33,6 +33,8 @@ class Account:
     """By line, product and shift."""
     families: dict[tuple[str, str, str], Capability]
     """Setups of families, by line, family and shift."""
+    changes: tuple[exact_changeovers.Change, ...]
+    """From family to family, one by one."""
     overtime: dict[tuple[str, str], Fraction]
     """Hours worked outside the shifts, by line and day's overtime [h]."""
     draws: dict[tuple[str, str, int], Fraction]
@@ -69,7 +71,7 @@ class Account:
 
 
 def account(facts: PlanningFacts, plan: Plan) -> Account:
-    """Prices a plan: only its runs and maintenance windows are read."""
+    """Prices a plan: only its runs, changeovers and maintenance windows are read."""
     calendar = exact.read_calendar(facts)
     units = exact.units_by_hour(facts, plan)
     fates, without = {}, {}
@@ -80,6 +82,7 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
         without[machine.name] = none.failure_cost
     taken = exact.setups(facts, calendar, units)
     families = exact.family_setups(facts, calendar, taken)
+    changes = exact_changeovers.changes(facts, calendar, plan)
     overtime = exact.overtime_hours(facts, calendar, units, taken, families)
     draws = _draws(facts, calendar, units)
     energy = tuple(_by_hour(draws, len(calendar.shifts)))
@@ -95,6 +98,7 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
     terms = (
         ("setups", sum((Fraction(c.setup_cost) for c in taken.values()), ZERO)),
         *_families(facts, families),
+        *((("changeovers", sum((change.cost for change in changes), ZERO)),) if facts.changeovers else ()),
         *_overtime(facts, overtime),
         *_scrap(facts, units),
         ("holding", sum((amount for (term, _, _), amount in waiting.items() if term == "holding"), ZERO)),
@@ -114,6 +118,7 @@ def account(facts: PlanningFacts, plan: Plan) -> Account:
         available=exact.available(facts, calendar, fates),
         setups=taken,
         families=families,
+        changes=changes,
         overtime=overtime,
         draws=draws,
         energy=energy,

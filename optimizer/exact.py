@@ -190,7 +190,12 @@ def takes_setup(facts: PlanningFacts, capability: Capability) -> bool:
 
 
 def family_setup(facts: PlanningFacts, capability: Capability) -> str:
-    """The family that a line changes to for a product; none where it makes no other family, or changing is free."""
+    """The family that a line changes to for a product by the shift.
+
+    None where it makes no other family, or changing is free, or its changes are told one by one.
+    """
+    if capability.line in {each.line for each in facts.changeovers}:
+        return ""
     families = {product.name: product.family for product in facts.products}
     mine = families.get(capability.product, "")
     strange = any(c.line == capability.line and families.get(c.product) != mine for c in facts.capabilities)

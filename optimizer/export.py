@@ -5,10 +5,12 @@ from pathlib import Path
 
 from optimizer.costing import account
 from optimizer.exact import HOUR
+from optimizer.family_sequence import state_values
 from optimizer.formulation import formulate
 from optimizer.highs import Outcome, Session
 from optimizer.problem import PlanningProblem
 from optimizer.program import Model
+from optimizer.standing import planned_standing
 from plant.errors import Fault, QuestionError
 from plant.plans import Plan
 
@@ -51,6 +53,8 @@ def _solve_as_planned(problem: PlanningProblem, model: Model, plan: Plan) -> Non
         wanted = starts.get(problem.machines[k].machine)
         for option, variable in options.items():
             fixed[session.column[variable]] = float(problem.machines[k].starts[option] == wanted)
+    states = state_values(model, planned_standing(problem, plan))
+    fixed |= {session.column[state]: value for state, value in states.items()}
     session.fix(fixed)
     for (m, t), variable in model.running.items():
         making = problem.makings[m]

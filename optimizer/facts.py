@@ -11,7 +11,17 @@ import msgspec
 
 from plant.assets import Machine, MachineClass, Plant
 from plant.plans import Objective, Plan
-from plant.production import Calendar, Capability, Order, PlanningPolicy, Product, Stock, Tariff
+from plant.production import (
+    Calendar,
+    Capability,
+    Changeover,
+    Order,
+    PlanningPolicy,
+    Product,
+    SetUpFor,
+    Stock,
+    Tariff,
+)
 from plant.risks import Risk
 
 GRAINS_PER_UNIT = 10**7
@@ -19,7 +29,8 @@ GRAINS_PER_UNIT = 10**7
 DERIVED = ("machine_index", "class_index")
 """Fields of the plant that follow from its lines and classes."""
 LATER: Final[dict[str, dict[str, Any]]] = {
-    "": {"objective": None, "fixed_maintenance": (), "fixed_lots": ()},
+    "": {"objective": None, "fixed_maintenance": (), "fixed_lots": (), "changeovers": (), "set_up_for": ()},
+    "previous": {"changeovers": ()},
     "products": {
         "safety_stock": 0.0,
         "safety_cost_per_unit_h": 0.0,
@@ -36,7 +47,7 @@ LATER: Final[dict[str, dict[str, Any]]] = {
     "capabilities": {"family_setup_h": 0.0, "family_setup_cost": 0.0},
     "orders": {"deadline_at": None},
     "calendar": {"overtime": ()},
-    "risks": {"nearest": None},
+    "risks": {"nearest": None, "unusual_since": None},
     "policy": {
         "price_delays": False,
         "risk_aversion": 0.0,
@@ -118,6 +129,10 @@ class PlanningFacts:
     """None speaks of hours of a line and product that another speaks of."""
     objective: Objective | None = None
     """What is aimed at; None: the least cost."""
+    changeovers: tuple[Changeover, ...] = ()
+    """From family to family, at most one per line and pair."""
+    set_up_for: tuple[SetUpFor, ...] = ()
+    """At most one per line; where the accepted plan tells what a line made last, that counts."""
 
     def class_of(self, machine: Machine) -> MachineClass:
         """The class of a machine."""
@@ -139,7 +154,7 @@ def facts_to_json(facts: PlanningFacts) -> bytes:
     """
     document: dict[str, Any] = msgspec.to_builtins(facts, order="deterministic")
     for section, names in LATER.items():
-        found = document[section] if section else document
+        found = (document[section] or ()) if section else document
         for item in [found] if isinstance(found, dict) else found:
             for name, nothing in names.items():
                 if name in item and item[name] == nothing:
@@ -203,7 +218,12 @@ def needs_setup(capability: Capability, facts: PlanningFacts) -> bool:
 
 
 def family_to_set_up(capability: Capability, facts: PlanningFacts) -> str:
-    """The family that making this product sets up; empty: none, or nothing else is made on the line, or it is free."""
+    """The family that making this product sets up by the shift.
+
+    Empty: none, or nothing else is made on the line, or it is free, or the line changes over from family to family.
+    """
+    if any(each.line == capability.line for each in facts.changeovers):
+        return ""
     family_of = {product.name: product.family for product in facts.products}
     family = family_of[capability.product]
     others = {family_of[other.product] for other in facts.capabilities if other.line == capability.line} - {family}

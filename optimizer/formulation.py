@@ -7,6 +7,7 @@ named term. Expressions are built from dictionaries: Python's `sum` over PuLP te
 
 import pulp
 
+from optimizer import changeover_rules
 from optimizer.chance_limits import chance_stays_below_the_limit, groups_keep_their_chance
 from optimizer.delays import failures_delay_orders
 from optimizer.goals import aim
@@ -41,6 +42,7 @@ def formulate(
     product_runs_only_when_set_up(model, problem)
     family_is_set_up_with_its_products(model, problem)
     overtime_stays_within_its_limit(model, problem)
+    changeover_rules.lines_change_from_family_to_family(model, problem)
     stock_balances(model, problem)
     what_is_delivered_stays_delivered(model, problem)
     stock_keeps_its_level(model, problem)
@@ -241,6 +243,7 @@ def charge_everything(model: Model, problem: PlanningProblem) -> None:
     if model.family:
         changing = {(making.line, making.family): making.family_setup_cost for making in makings}
         model.charge("families", ((z, changing[line, family]) for (line, family, _), z in model.family.items()))
+    changeover_rules.charge_changeovers(model, problem)
     model.charge("scrap", ((u, makings[m].scrap_cost_per_h) for (m, _), u in model.running.items()))
     if problem.facts.calendar.overtime:
         per_h = problem.overtime_cost_per_h

@@ -66,7 +66,8 @@ def improve(
     """
     clock = session.clock
     choices = [session.column[v] for options in model.choice.values() for v in options.values()]
-    integers = {*choices, *(session.column[setup] for setup in model.setup.values())}
+    states = {session.column[state] for state in model.state.values()}
+    integers = {*choices, *states, *(session.column[setup] for setup in model.setup.values())}
     helped = True
     while helped:
         helped = False
@@ -74,7 +75,7 @@ def improve(
             left_s = clock.left_s(until_share)
             if left_s <= 0:
                 return
-            free = _candidates(neighbourhood.columns, set(choices), best, relaxed)
+            free = _candidates(neighbourhood.columns, {*choices, *states}, best, relaxed)
             kept = {i: float(round(float(best.values[i]))) for i in integers - free}
             session.fix(kept | {i: float(best.values[i]) for i in neighbourhood.kept_hours})
             limit_s = min(left_s, clock.limit_s * SHARE)
@@ -103,14 +104,17 @@ def _neighbourhoods(
     if relaxed is not None:
         differ = {column[v] for v in model.setup.values() if abs(relaxed[column[v]] - best.values[column[v]]) > DIFFERS}
         yield Neighbourhood(columns=differ)
-    shifts = sorted({s for _, s in model.setup})
+    shifts = _shifts(model, problem)
     for first in range(max(len(shifts) - SHIFTS_AT_A_TIME + 1, 1)):
         window = shifts[first : first + SHIFTS_AT_A_TIME]
-        yield Neighbourhood(columns={column[setup] for (_, s), setup in model.setup.items() if s in window})
+        mine = {column[setup] for (_, s), setup in model.setup.items() if s in window}
+        mine |= {column[v] for (_, _, t), v in model.state.items() if t < 0 or problem.slots.shift[t] in window}
+        yield Neighbourhood(columns=mine)
     at_a_time = 2 if len(model.setup) * 2 <= LARGE * len(problem.lines) else 1
     for lines in combinations(range(len(problem.lines)), min(at_a_time, len(problem.lines))):
         names = {problem.lines[line] for line in lines}
-        mine = {column[setup] for (m, _), setup in model.setup.items() if makings[m].line in lines}
+        states = {column[state] for (line, _, _), state in model.state.items() if line in lines}
+        mine = states | {column[setup] for (m, _), setup in model.setup.items() if makings[m].line in lines}
         for k, options in model.choice.items():
             if problem.machines[k].line in names:
                 mine |= {column[variable] for variable in options.values()}
@@ -121,13 +125,19 @@ def _neighbourhoods(
         yield Neighbourhood(columns=mine)
 
 
+def _shifts(model: Model, problem: PlanningProblem) -> list[int]:
+    """Shifts in which there is something to choose."""
+    return sorted({s for _, s in model.setup} | {problem.slots.shift[t] for _, _, t in model.state if t >= 0})
+
+
 def _windows(session: Session, model: Model, problem: PlanningProblem) -> Iterator[Neighbourhood]:
     """Some shifts in a row, with the hours outside them kept."""
     column, shift_of = session.column, problem.slots.shift
-    shifts = sorted({s for _, s in model.setup})
+    shifts = _shifts(model, problem)
     for first in range(0, max(len(shifts) - WINDOW + 1, 1), STEP):
         window = set(shifts[first : first + WINDOW])
         yield Neighbourhood(
-            columns={column[setup] for (_, s), setup in model.setup.items() if s in window},
+            columns={column[setup] for (_, s), setup in model.setup.items() if s in window}
+            | {column[v] for (_, _, t), v in model.state.items() if t < 0 or shift_of[t] in window},
             kept_hours={column[u] for (_, t), u in model.running.items() if shift_of[t] not in window},
         )

@@ -76,6 +76,10 @@ def _parts(facts: PlanningFacts, worked_out: Account) -> Iterator[tuple[Item, Fr
     for (line, _, shift), capability in worked_out.families.items():
         item = Item(term="families", line=line, product="", day=days[first_of[shift]])
         yield item, Fraction(capability.family_setup_cost)
+    for change in worked_out.changes:
+        if 0 <= change.hour < len(days):
+            item = Item(term="changeovers", line=change.line, product="", day=days[change.hour])
+            yield item, change.cost
     per_h = {each.line: Fraction(each.cost_per_h) for each in facts.calendar.overtime}
     for (line, shift), hours in worked_out.overtime.items():
         yield Item(term="overtime", line=line, product="", day=days[first_of[shift]]), per_h[line] * hours

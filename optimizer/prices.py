@@ -12,12 +12,14 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from optimizer.costing import account
+from optimizer.family_sequence import state_values
 from optimizer.formulation import formulate
 from optimizer.goals import as_planned, demand_money
 from optimizer.highs import Integers, Outcome, Session
 from optimizer.problem import PlanningProblem, due_slot
 from optimizer.program import Model
 from optimizer.slots import HOUR
+from optimizer.standing import Standing, planned_standing
 from plant.plans import Plan
 
 TIME_LIMIT_S = 30.0
@@ -84,7 +86,9 @@ def shadow_prices(problem: PlanningProblem, plan: Plan) -> tuple[Price, ...]:
     if session is None:
         return ()
     rows = {name: row for row, name in enumerate(model.rules)}
-    probes = [replace(probe, terms=_known(probe, rows)) for probe in _probes(problem, model)]
+    probes = [
+        replace(probe, terms=_known(probe, rows)) for probe in _probes(problem, model, planned_standing(problem, plan))
+    ]
     probes = [probe for probe in probes if probe.terms]
     columns = [session.add_column({rows[name]: factor for name, factor in probe.terms.items()}) for probe in probes]
     base = session.run(time_limit_s=TIME_LIMIT_S, gap=0.0, integers=Integers.RELAXED)
@@ -118,6 +122,8 @@ def fixed_program(problem: PlanningProblem, model: Model, plan: Plan) -> Session
         wanted = starts.get(problem.machines[k].machine)
         for option, variable in options.items():
             fixed[session.column[variable]] = float(problem.machines[k].starts[option] == wanted)
+    states = state_values(model, planned_standing(problem, plan))
+    fixed |= {session.column[state]: value for state, value in states.items()}
     session.fix(fixed)
     if session.run(time_limit_s=TIME_LIMIT_S, gap=0.0).outcome is not Outcome.FOUND:
         return None
@@ -128,7 +134,7 @@ def fixed_program(problem: PlanningProblem, model: Model, plan: Plan) -> Session
     return session
 
 
-def _probes(problem: PlanningProblem, model: Model) -> Iterator[_Probe]:
+def _probes(problem: PlanningProblem, model: Model, standing: Standing) -> Iterator[_Probe]:
     shifts, names = problem.slots.shift, problem.slots.shift_names
     for line, t in model.available:
         name, shift = problem.lines[line], names[shifts[t]]
@@ -136,6 +142,10 @@ def _probes(problem: PlanningProblem, model: Model) -> Iterator[_Probe]:
         terms = {f"hour|{name}|{t}": -1.0, f"shift|{name}|{shift}": -1.0}
         terms |= {f"set_up|{name}:{product}|{t}": -1.0 for product in mine}
         terms |= {f"set_up_rest|{name}:{product}|{shift}": -1.0 for product in mine}
+        if line in standing:
+            terms |= {f"changeover_hour|{name}|{t}": -1.0, f"changeover_shift|{name}|{shift}": -1.0}
+            families = {problem.changes[line].families[f] for f in standing[line][t : t + 2]}
+            terms |= {f"family_runs|{name}:{family}|{t}": -1.0 for family in families}
         yield _Probe(scarce=Scarce.CAPACITY, entity=name, first=t, last=t + 1, unit="h", terms=terms)
     for product in problem.stock:
         terms = _more_units(problem, product, 0)

@@ -1,13 +1,14 @@
 """From facts to numbers: the planning problem, laid out by hour, line, product and machine. Knows no solver."""
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil, floor, inf, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.changeovers import LineChanges, lay_out_changes
 from optimizer.facts import (
     FreshSurvival,
     OngoingMaintenance,
@@ -21,8 +22,9 @@ from optimizer.facts import (
     units_step,
 )
 from optimizer.fixing import lots_as_fixed, machines_as_fixed
+from optimizer.frozen import kept_hours
 from optimizer.risk_tables import MachineOptions, machine_options
-from optimizer.slots import CLOSED, HOUR, Slots, lay_out, slot_of
+from optimizer.slots import CLOSED, HOUR, Slots, lay_out
 from optimizer.validate import validate
 from plant.plans import Goal
 from plant.production import Capability, Product
@@ -78,6 +80,8 @@ class Making:
     """What is set up with it, once per shift for all products of the family; empty: nothing."""
     family_setup_h: float
     family_setup_cost: float
+    state: str
+    """The family that the line has to stand in to make it; empty: in none."""
     ready: bool
     """Whether the accepted plan has it set up in the shift in which the plan starts."""
     step: float
@@ -123,6 +127,8 @@ class PlanningProblem:
     """Crews that are not at work already. (hour,)"""
     frozen: dict[tuple[int, int], tuple[float, float]]
     """Least and greatest running hours of a making in a frozen or fixed hour, by (making, hour) [h]."""
+    changes: dict[int, LineChanges]
+    """Of the lines that change over from family to family, by index."""
     unmakeable: tuple[str, ...]
     """Numbers of orders that no line can make and stock does not cover."""
     goal: Goal = Goal.COST
@@ -186,7 +192,8 @@ def build_problem(facts: PlanningFacts) -> PlanningProblem:
     )
     idle_kw = np.array([sum(facts.class_of(machine).idle_power_kw for machine in line.machines) for line in lines])
     makings = _makings(facts, slots, index, idle_kw)
-    frozen = _frozen(facts, slots, makings, machines)
+    changes = lay_out_changes(facts, slots)
+    frozen = kept_hours(facts, slots, makings, machines, changes)
     if facts.fixed_lots or facts.fixed_maintenance:
         names = [line.name for line in lines]
         place = {(names[making.line], making.product): m for m, making in enumerate(makings)}
@@ -216,9 +223,34 @@ def build_problem(facts: PlanningFacts) -> PlanningProblem:
         machines=machines,
         crews_free=_crews_free(facts, len(slots.starts)),
         frozen=frozen,
+        changes=changes,
         unmakeable=_unmakeable(facts, slots),
         goal_limits=tuple((each.goal, each.at_most) for each in facts.objective.limits) if facts.objective else (),
     )
+
+
+def by_the_shift(problem: PlanningProblem) -> PlanningProblem:
+    """The problem with changes from family to family counted by the shift, at the mean of what they take.
+
+    A first idea of lots needs no order of families, only that each of them takes something.
+    """
+    if not problem.changes:
+        return problem
+    makings = []
+    for making in problem.makings:
+        if (changes := problem.changes.get(making.line)) is not None and len(changes.families) > 1:
+            f = changes.families.index(making.state)
+            others = [i for i in range(len(changes.families)) if i != f]
+            hours, cost = changes.hours[others, f].mean(), changes.cost[others, f].mean()
+            making = replace(  # noqa: PLW2901
+                making,
+                family=making.state,
+                family_setup_h=float(hours),
+                family_setup_cost=float(cost),
+                needs_setup=True,
+            )
+        makings.append(making)
+    return replace(problem, makings=tuple(makings))
 
 
 def due_slot(start: datetime, due_at: datetime) -> int:
@@ -245,6 +277,7 @@ def _makings(
     reworked = {product.reworks: product.name for product in facts.products if product.reworks}
     scrap_cost = {product.name: product.scrap_cost for product in facts.products}
     scrap_value = {product.name: -product.scrap_value for product in facts.products}
+    changing = {each.line for each in facts.changeovers}
     return tuple(
         Making(
             line=index[c.line],
@@ -262,6 +295,7 @@ def _makings(
             family=family_to_set_up(c, facts),
             family_setup_h=c.family_setup_h,
             family_setup_cost=c.family_setup_cost,
+            state=known[c.product].family if c.line in changing else "",
             ready=_is_ready(facts, slots, c),
             step=float(units_step(c.rate_per_h)),
         )
@@ -341,59 +375,3 @@ def _unmakeable(facts: PlanningFacts, slots: Slots) -> tuple[str, ...]:
             numbers.append(order.number)
             left[order.product] += order.quantity
     return tuple(numbers)
-
-
-def _frozen(
-    facts: PlanningFacts, slots: Slots, makings: tuple[Making, ...], machines: tuple[MachineOptions, ...]
-) -> dict[tuple[int, int], tuple[float, float]]:
-    """Running hours kept from the accepted plan; less only where the line can no longer be sure of its hours."""
-    if facts.previous is None or facts.policy.frozen_h == 0:
-        return {}
-    frozen_h = min(facts.policy.frozen_h, len(slots.starts))
-    kept = {(m, hour): 0.0 for m in range(len(makings)) for hour in range(frozen_h)}
-    place = {(making.line, making.product): m for m, making in enumerate(makings)}
-    index = {line.name: number for number, line in enumerate(facts.plant.lines)}
-    for run in facts.previous.runs:
-        m = place.get((index.get(run.line, -1), run.product))
-        first = slot_of(facts.start, run.start)
-        for hour, units in enumerate(run.hourly_units, start=first):
-            if m is not None and (m, hour) in kept:
-                kept[m, hour] += units / makings[m].rate_per_h
-    sure = {line: _fits(line, frozen_h, kept, slots, makings, machines, facts) for line in index.values()}
-    return {key: (hours if sure[makings[key[0]].line] else 0.0, hours) for key, hours in kept.items()}
-
-
-def _fits(
-    line: int,
-    frozen_h: int,
-    kept: dict[tuple[int, int], float],
-    slots: Slots,
-    makings: tuple[Making, ...],
-    machines: tuple[MachineOptions, ...],
-    facts: PlanningFacts,
-) -> bool:
-    """Whether the kept hours fit the line whatever is chosen for its machines."""
-    mine = [options for options in machines if options.line == facts.plant.lines[line].name]
-    hours = slots.open_share[line][:frozen_h].copy()
-    for options in mine:
-        for first, last in options.windows if options.forced else ():
-            hours[first:last] = 0.0
-    lost = np.zeros(frozen_h)
-    for options in mine:
-        lost += options.loss.max(axis=0)[:frozen_h]
-    hours *= np.clip(1.0 - lost, 0.0, 1.0)
-    need = np.zeros(frozen_h)
-    setup: dict[tuple[int, int], float] = {}
-    for (m, hour), running in kept.items():
-        if makings[m].line == line and running > 0:
-            need[hour] += running
-            due = makings[m].needs_setup and not (makings[m].ready and slots.shift[hour] == slots.shift[0])
-            family_h = makings[m].family_setup_h if makings[m].family else 0.0  # once would do; this is surely enough
-            setup[m, slots.shift[hour]] = makings[m].setup_h + family_h if due else 0.0
-    shifts = np.array(slots.shift[:frozen_h])
-    for shift in set(slots.shift[:frozen_h]):
-        inside = shifts == shift
-        needed = need[inside].sum() + sum(time for (_, s), time in setup.items() if s == shift)
-        if needed > hours[inside].sum() + 1e-9:
-            return False
-    return bool((need <= hours + 1e-9).all())

@@ -42,6 +42,13 @@ class Model:
     """
     family: dict[tuple[int, str, int], pulp.LpVariable]
     """Whether a family is set up, by (line, family, shift): continuous, as the setups of its products are whole."""
+    state: dict[tuple[int, int, int], pulp.LpVariable] = field(default_factory=dict)
+    """Whether a line stands in a family at the end of an hour in which it can change, by (line, family, hour).
+
+    Hour -1 is the start. Of lines that change over from family to family.
+    """
+    change: dict[tuple[int, int, int, int], pulp.LpVariable] = field(default_factory=dict)
+    """Whether a line changes over, by (line, before, after, hour): continuous, as the states are whole."""
     rules: dict[str, pulp.LpConstraint] = field(default_factory=dict)
     """Every constraint by its name `rule|entity|time`."""
     terms: dict[str, Terms] = field(default_factory=dict)

@@ -5,7 +5,7 @@ small parts of a unit, called grains. What a lot loses by rounding is made up in
 raises neither the peak nor the emissions beyond their limits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, floor
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from optimizer.facts import GRAINS_PER_UNIT
 from optimizer.problem import PlanningProblem
+from optimizer.standing import Standing, stands_in, taken_by_changes
 
 NEARLY = 1e-6
 """A number of grains this little below a whole one counts as whole."""
@@ -28,18 +29,26 @@ class Schedule:
     """Gross production in grains, by (making, hour); no zeros."""
     chosen: tuple[int, ...]
     """Option of each machine. (machine,)"""
+    standing: Standing = field(default_factory=dict)
+    """Of lines that change over from family to family."""
 
 
 def round_to_units(
-    problem: PlanningProblem, *, running: dict[tuple[int, int], float], chosen: tuple[int, ...]
+    problem: PlanningProblem,
+    *,
+    running: dict[tuple[int, int], float],
+    chosen: tuple[int, ...],
+    standing: Standing | None = None,
 ) -> Schedule:
     """The schedule nearest to the solver's running hours [h] by (making, hour) that fits every line's hours."""
-    floor_plan = _ShopFloor(problem, chosen, running)
+    standing = standing or {}
+    floor_plan = _ShopFloor(problem, chosen, running, standing)
     for (m, t), hours in running.items():
         floor_plan.add(m, t, floor(floor_plan.grains_of(m, hours) + NEARLY))
     floor_plan.make_lots_whole()
     floor_plan.repair(running)
-    return Schedule(grains={key: count for key, count in floor_plan.grains.items() if count}, chosen=chosen)
+    grains = {key: count for key, count in floor_plan.grains.items() if count}
+    return Schedule(grains=grains, chosen=chosen, standing=standing)
 
 
 def available_hours(problem: PlanningProblem, chosen: tuple[int, ...]) -> NDArray[np.float64]:
@@ -72,7 +81,11 @@ class _ShopFloor:
     """The shop floor while it is filled: hours left per line, hour and shift, energy, and what has been placed."""
 
     def __init__(
-        self, problem: PlanningProblem, chosen: tuple[int, ...], running: dict[tuple[int, int], float]
+        self,
+        problem: PlanningProblem,
+        chosen: tuple[int, ...],
+        running: dict[tuple[int, int], float],
+        standing: Standing,
     ) -> None:
         self.problem = problem
         self.grains: dict[tuple[int, int], int] = {}
@@ -84,6 +97,12 @@ class _ShopFloor:
             for line in range(len(problem.lines))
             for s in names
         }
+        self.standing = standing
+        if standing:
+            opened = problem.slots.open_share - taken_by_changes(problem, standing)
+            self.left = np.minimum(self.left, opened)
+            for (line, s), hours in self.shift_left.items():
+                self.shift_left[line, s] = min(hours, float(opened[line, shifts == s].sum()))
         self.set_up: set[tuple[int, int]] = set()
         self.wanted = {(m, problem.slots.shift[t]) for (m, t), hours in running.items() if hours > NEARLY}
         self.energy = problem.idle_kw @ problem.slots.manned_share
@@ -101,7 +120,7 @@ class _ShopFloor:
     def room(self, m: int, t: int) -> int:
         """How many more grains of a making fit into an hour."""
         making, shift = self.problem.makings[m], self.problem.slots.shift[t]
-        if (m, shift) not in self.wanted:
+        if (m, shift) not in self.wanted or not stands_in(self.problem, self.standing, m, t):
             return 0
         hours = min(float(self.left[making.line, t]), self.shift_left[making.line, shift] - self._setup_h(m, t))
         if (m, t) in self.problem.frozen:

@@ -13,6 +13,7 @@ import pulp
 
 from optimizer import highs
 from optimizer.control import CONTROL, Clock, Control, Progress
+from optimizer.family_sequence import read_standing, settled_states
 from optimizer.formulation import formulate
 from optimizer.goals import goal_terms
 from optimizer.greedy import Favour, greedy_lots
@@ -20,7 +21,7 @@ from optimizer.highs import Integers, Outcome, Session, Solution, Values
 from optimizer.improve import Best, improve
 from optimizer.maintenance import Leaning, choose_maintenance
 from optimizer.previous import favoured_lots, favoured_maintenance
-from optimizer.problem import PlanningProblem
+from optimizer.problem import PlanningProblem, by_the_shift
 from optimizer.program import Model
 from optimizer.rounding import Schedule, round_to_units
 from optimizer.setup_cuts import strengthen
@@ -84,7 +85,8 @@ def search(
     chase = _Chase(session, model, problem, gap)
     if start is not None:
         chase.begin_from(start)
-    if not model.setup or len(model.setup) + sum(len(options) for options in model.choice.values()) < SMALL:
+    choices = len(model.setup) + len(model.state) + sum(len(options) for options in model.choice.values())
+    if not (model.setup or model.state) or choices < SMALL:
         chase.prove()
     else:
         chase.first_plans()
@@ -115,7 +117,7 @@ def read_schedule(problem: PlanningProblem, model: Model) -> Schedule:
         for k in range(len(problem.machines))
     )
     running = {key: max(variable.varValue or 0.0, 0.0) for key, variable in model.running.items()}
-    return round_to_units(problem, running=running, chosen=chosen)
+    return round_to_units(problem, running=running, chosen=chosen, standing=read_standing(problem, model))
 
 
 class _Chase:
@@ -224,13 +226,16 @@ class _Chase:
         session, model = self._session, self._model
         if (chosen := choose_maintenance(self._problem, leaning)) is None:
             return
-        lots = greedy_lots(self._problem, chosen, favour)
+        lots = greedy_lots(by_the_shift(self._problem), chosen, favour)
         fixed = {
             session.column[variable]: float(option == chosen[k])
             for k, options in model.choice.items()
             for option, variable in options.items()
         }
         fixed |= {session.column[setup]: float(key in lots) for key, setup in model.setup.items()}
+        if self._problem.changes:
+            limit_s = max(self._clock.left_s(), FIRST_LEAST_S)
+            fixed |= settled_states(session, model, self._problem, fixed, chosen, time_limit_s=limit_s)
         session.fix(fixed)
         session.forget()
         is_linear = len(fixed) == session.integer_count

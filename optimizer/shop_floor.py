@@ -11,6 +11,7 @@ not there. Work that is behind its plan
    would cost more than the setup;
 3. takes a setup where its line made something else last and the plan has none for it in this shift.
 
+Lines that change over from family to family do so as planned, and make nothing of families that they do not stand in.
 Lines never begin what the plan has later, never leave out what it has, and do not look ahead at failures.
 """
 
@@ -24,6 +25,7 @@ from optimizer.chance import Luck
 from optimizer.problem import PlanningProblem
 from optimizer.recovery import WORTH_MOVING_H, means_of
 from optimizer.slots import CLOSED
+from optimizer.standing import Standing, stands_in
 from optimizer.work_list import Numbers, Piece, levels
 
 SMALL_H = 1e-7
@@ -69,6 +71,7 @@ def live(
     planned_setups: frozenset[tuple[int, int]],
     up: Numbers,
     luck: Luck,
+    standing: Standing,
 ) -> Lived:
     """Lives a plan.
 
@@ -78,8 +81,9 @@ def live(
         planned_setups: Makings and shifts in which the plan sets up.
         up: Part of each hour in which a line can run [h]. (path, line, hour)
         luck: Speeds and scrap.
+        standing: The families that lines stand in, of those that change over.
     """
-    floor = _Floor(problem, lists, planned_setups, luck)
+    floor = _Floor(problem, lists, planned_setups, luck, standing)
     for t in range(problem.hours):
         floor.begin(t, up[:, :, t])
         for _ in range(levels(problem)):
@@ -98,8 +102,9 @@ class _Floor:
         lists: tuple[tuple[Piece, ...], ...],
         planned_setups: frozenset[tuple[int, int]],
         luck: Luck,
+        standing: Standing,
     ) -> None:
-        self.problem, self._luck = problem, luck
+        self.problem, self._luck, self._standing = problem, luck, standing
         self._paths = paths = luck.speed.shape[0]
         self._planned = planned_setups | {
             (piece.making, piece.shift) for mine in lists for piece in mine
@@ -183,7 +188,12 @@ class _Floor:
                     self._work(task, m, self._means.pays_moving(task.piece, m, left, self._is_ready(m)))
 
     def _is_open_to(self, piece: Piece, m: int, *, is_planned: bool) -> bool:
-        """Whether a line works on something in this hour: always in a shift; in overtime what is planned or pays."""
+        """Whether a line works on something in this hour: always in a shift; in overtime what is planned or pays.
+
+        Never where it stands in another family.
+        """
+        if not stands_in(self.problem, self._standing, m, self._t):
+            return False
         in_overtime = bool(self.problem.slots.in_overtime[self.problem.makings[m].line, self._t])
         return not in_overtime or is_planned or self._means.pays_overtime(piece, m, self._t)
 

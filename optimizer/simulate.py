@@ -14,6 +14,7 @@ from optimizer.deliveries import deliver
 from optimizer.facts import PlanningFacts
 from optimizer.problem import PlanningProblem, build_problem
 from optimizer.shop_floor import live
+from optimizer.standing import planned_standing, taken_by_changes
 from optimizer.work_list import set_up_in, work_lists
 from plant.plans import Plan
 
@@ -96,12 +97,17 @@ def replay(
     luck = draw_luck(problem, paths=paths, seed=seed, uncertainty=uncertainty or Uncertainty())
     windows = [worked_out.fates[options.machine].window for options in problem.machines]
     fortunes = live_through(facts, problem, windows, luck)
+    standing = planned_standing(problem, plan)
+    up = np.minimum(
+        _up_share(problem, windows, fortunes), problem.slots.open_share - taken_by_changes(problem, standing)
+    )
     lived = live(
         problem,
         work_lists(problem, plan, worked_out),
         planned_setups=set_up_in(problem, worked_out),
-        up=_up_share(problem, windows, fortunes),
+        up=up,
         luck=luck,
+        standing=standing,
     )
     delivered = deliver(problem, lived.change)
     planned = {name: float(amount) for name, amount in worked_out.terms}

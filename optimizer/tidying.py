@@ -61,10 +61,13 @@ def tidied(problem: PlanningProblem, schedule: Schedule, plan: Plan, priced: Acc
 
 
 def slivers_of(problem: PlanningProblem, schedule: Schedule) -> Iterable[Sliver]:
-    """Runs that are shorter than a few minutes and than the rest of their lot."""
-    for line in range(len(problem.lines)):
+    """Runs that are shorter than a few minutes and than the rest of their lot.
+
+    Lines that change over from family to family have none: what they make when is settled by the order of families.
+    """
+    for line in (line for line in range(len(problem.lines)) if line not in problem.changes):
         lots: dict[tuple[int, int], list[list[Piece]]] = {}
-        for run in runs_of(problem, schedule.grains, line):
+        for run in runs_of(problem, schedule, line):
             lots.setdefault((run[0][0], problem.slots.shift[run[0][1]]), []).append(run)
         for runs in lots.values():
             longest = max(runs, key=lambda run: _hours(problem, run))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from optimizer.facts import PlanningFacts
 from optimizer.soundness import MOST, MOST_PER_H, MOST_UNITS, aware, fault, numbers, unique
+from optimizer.validate_changeovers import changeover_faults
 from plant.errors import Fault
 from plant.production import Product
 
@@ -13,6 +14,7 @@ def production_faults(facts: PlanningFacts) -> Iterator[Fault]:
     yield from _product_faults(facts)
     yield from _material_faults(facts)
     yield from _capability_faults(facts)
+    yield from changeover_faults(facts)
     yield from _order_faults(facts)
 
 

@@ -46,7 +46,10 @@ def place_whole_units(
         per_step = dict.fromkeys(terms, making.rate_per_h / making.step)
         model.constrain(name, {**per_step, steps: -1.0}, pulp.LpConstraintEQ, 0)
         counts[steps] = floor(making.rate_per_h / making.step * _value(terms) + NEARLY)
-    settled = [v for options in model.choice.values() for v in options.values()] + list(model.setup.values())
+    settled = [v for options in model.choice.values() for v in options.values()] + [
+        *model.setup.values(),
+        *model.state.values(),
+    ]
     again = Session(model.program, Clock(time_limit_s, session.clock.control))
     again.may_be_cancelled = False
     kept = {again.column[v]: float(round(v.varValue or 0.0)) for v in settled}

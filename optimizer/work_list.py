@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from optimizer.costing import Account
 from optimizer.problem import PlanningProblem, deadline_slot, due_slot
 from optimizer.slots import HOUR
+from optimizer.standing import planned_standing, taken_by_changes
 from plant.plans import Plan
 from plant.production import Order
 
@@ -44,7 +45,10 @@ def work_lists(problem: PlanningProblem, plan: Plan, worked_out: Account) -> tup
     """
     running = planned_hours(problem, plan)
     needed = _needed(problem, running)
-    return tuple(_of_line(problem, worked_out, line, running, needed) for line in range(len(problem.lines)))
+    taken = taken_by_changes(problem, planned_standing(problem, plan))
+    return tuple(
+        _of_line(problem, worked_out, line, running, needed, taken[line]) for line in range(len(problem.lines))
+    )
 
 
 def planned_hours(problem: PlanningProblem, plan: Plan) -> dict[tuple[int, int], float]:
@@ -110,13 +114,14 @@ def _of_line(
     line: int,
     running: dict[tuple[int, int], float],
     needed: dict[tuple[int, int], list[tuple[int, float]]],
+    taken: Numbers,
 ) -> tuple[Piece, ...]:
     available = np.array([float(hours) for hours in worked_out.available[problem.lines[line]]])
     open_share = problem.slots.open_share[line]
     expected = np.divide(available, open_share, out=np.ones_like(available), where=open_share > 0)
     expected = np.where(expected > SMALL_H, expected, 1.0)
     parts: dict[tuple[int, int, int], list[tuple[int, float]]] = {}
-    free = available.copy()
+    free = np.minimum(available, open_share - taken)
     for (m, t), pieces in sorted(needed.items()):
         if problem.makings[m].line == line:
             free[t] -= running[m, t]

@@ -120,6 +120,20 @@ class PlannedRun:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedChangeover:
+    """A line changing from one family of products to another."""
+
+    line: str
+    before: str
+    """The family that it was set up for."""
+    after: str
+    start: datetime
+    """In the clock hour in which it counts."""
+    end: datetime
+    """Beyond closed hours, where it goes on in the next open ones."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MaintenanceWindow:
     """A machine being maintained."""
 
@@ -254,6 +268,8 @@ class Plan:
     decision: Decision = Decision.PROPOSED
     decided_by: str = ""
     decision_reason: str = ""
+    changeovers: tuple[PlannedChangeover, ...] = ()
+    """Of lines whose changes from family to family are told one by one."""
 
     @property
     def cost(self) -> float:

@@ -75,6 +75,34 @@ class Capability:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Changeover:
+    """What it takes a line to change from one family of products to another.
+
+    A line with any of these changes over in the order in which it makes its families: from hour to hour, at most once
+    an hour, in its shifts. A pair that is not told takes what `family_setup_h` and `family_setup_cost` of the family to
+    come say; those of such a line are not counted by the shift.
+    """
+
+    line: str
+    before: str
+    """The family that the line is set up for."""
+    after: str
+    """The family to come."""
+    hours: float
+    """Of open time in shifts [h]."""
+    cost: float
+    """[currency]"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SetUpFor:
+    """The family that a line with changeovers is set up for when the plan starts."""
+
+    line: str
+    family: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
     """A promise to a customer."""
 

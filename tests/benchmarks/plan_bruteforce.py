@@ -1,19 +1,21 @@
 """Command: the planner against plain enumeration on tiny random plants with every rule switched on.
 
-Usage: python tests/benchmarks/plan_bruteforce.py [PLANTS]; exit code 1 where one differs by more than 1e-9.
+Usage: python tests/benchmarks/plan_bruteforce.py [PLANTS] [--changeovers]: of so many plants, lines that change from
+family to family in order; exit code 1 where one differs by more than 1e-9.
 """
 
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "optimizer"))
 
 from optimizer_plants import START
-from optimizer_rules import all_rules_facts
+from optimizer_rules import all_rules_facts, changing_facts, with_changeovers
 from test_optimizer_bruteforce import least_cost
 
-from optimizer.problem import build_problem
+from optimizer.problem import PlanningFacts, build_problem
 from optimizer.solve import solve
 from plant.plans import SolveStatus
 
@@ -21,9 +23,14 @@ TOLERANCE = 1e-9
 """Of the optimum."""
 
 
-def difference(seed: int) -> float:
+def changeover_facts(seed: int) -> PlanningFacts:
+    """Three families without other rules, or two with every rule, in turn."""
+    return changing_facts(seed) if seed % 2 else with_changeovers(all_rules_facts(seed), seed)
+
+
+def difference(seed: int, make: Callable[[int], PlanningFacts]) -> float:
     """How far plan and enumeration are apart, as a part of the optimum; 0 where both say that there is no plan."""
-    facts = all_rules_facts(seed)
+    facts = make(seed)
     expected = least_cost(facts)
     plan = solve(build_problem(facts), number="P", created_at=START, reason="benchmark")
     if math.isinf(expected):
@@ -34,9 +41,9 @@ def difference(seed: int) -> float:
     return abs(certificate.solver_objective - expected) / max(abs(expected), 1.0)
 
 
-def main(plants: int) -> int:
+def main(plants: int, make: Callable[[int], PlanningFacts]) -> int:
     """Compares every plant; gives the exit code."""
-    apart = {seed: difference(seed) for seed in range(plants)}
+    apart = {seed: difference(seed, make) for seed in range(plants)}
     worst = max(apart, key=lambda seed: apart[seed])
     wrong = [seed for seed, far in apart.items() if not far <= TOLERANCE]
     sys.stdout.write(f"{plants - len(wrong)} of {plants} equal to 1e-9; worst: seed {worst}, {apart[worst]:.1e}\n")
@@ -46,4 +53,5 @@ def main(plants: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 50))
+    numbers = [int(each) for each in sys.argv[1:] if each.isdigit()]
+    sys.exit(main(numbers[0] if numbers else 50, changeover_facts if "--changeovers" in sys.argv else all_rules_facts))

@@ -9,7 +9,7 @@ from optimizer_plants import START, every_rule_facts, tiny_facts
 from optimizer.problem import PlanningFacts, build_problem
 from optimizer.solve import solve
 from plant.plans import Plan
-from plant.production import Component, Overtime, Shift, Stock
+from plant.production import Changeover, Component, Overtime, SetUpFor, Shift, Stock
 
 
 def planned(facts: PlanningFacts) -> Plan:
@@ -89,6 +89,50 @@ def short_facts(seed: int, *, cost_per_h: float = 12.0, most_h: float = 1.5) -> 
     shift = Shift(name="short", start_hour=6, hours=chance.choice([2, 3]))
     overtime = Overtime(line="A0", cost_per_h=cost_per_h, most_h_per_day=most_h)
     return replace(facts, calendar=replace(facts.calendar, shifts=(shift,), overtime=(overtime,)))
+
+
+def changing_facts(seed: int) -> PlanningFacts:
+    """Three products of a family each on one line, whose changes differ from pair to pair; one takes over an hour."""
+    chance = random.Random(seed)
+    facts = family_facts(seed)
+    families = ("thread", "smooth", "stud")
+    products = tuple(replace(p, family=family) for p, family in zip(facts.products, families, strict=True))
+    pairs = [(a, b) for a in families for b in families if a != b]
+    left_out = chance.choice(pairs)
+    return replace(
+        facts,
+        products=products,
+        changeovers=tuple(
+            Changeover(
+                line="A0",
+                before=before,
+                after=after,
+                hours=chance.choice([0.0, 0.2, 0.5, 1.3]),
+                cost=float(chance.randrange(2, 30)),
+            )
+            for before, after in pairs
+            if (before, after) != left_out
+        ),
+        set_up_for=(SetUpFor(line="A0", family=chance.choice(families)),) if chance.random() < 0.7 else (),
+        policy=replace(facts.policy, horizon_h=5),
+    )
+
+
+def with_changeovers(facts: PlanningFacts, seed: int) -> PlanningFacts:
+    """A plant of `all_rules_facts` whose line changes from family to family in order, not by the shift."""
+    chance = random.Random(seed + 2000)
+    families = {"nut": "soft", "bolt": "tough", "bolt-again": "tough"}
+    pairs = (("soft", "tough", chance.choice([0.2, 1.2])), ("tough", "soft", 0.3))
+    return replace(
+        facts,
+        products=tuple(replace(p, family=families[p.name]) for p in facts.products),
+        capabilities=tuple(replace(c, family_setup_h=0.0, family_setup_cost=0.0) for c in facts.capabilities),
+        changeovers=tuple(
+            Changeover(line="A0", before=a, after=b, hours=hours, cost=float(chance.randrange(1, 12)))
+            for a, b, hours in pairs
+        ),
+        set_up_for=(SetUpFor(line="A0", family="soft"),) if chance.random() < 0.7 else (),
+    )
 
 
 def all_rules_facts(seed: int) -> PlanningFacts:

@@ -4,10 +4,11 @@ The enumeration is built from the exact account's tables with scipy, and shares 
 """
 
 import itertools
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from fractions import Fraction
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -22,6 +23,9 @@ from optimizer.problem import PlanningFacts, build_problem
 from optimizer.solve import solve
 from plant.plans import SolveStatus
 from plant.production import Closure, Shift
+
+NEARLY = 1e-6
+"""A bound may be beyond what is bounded by this [currency]."""
 
 
 def least_cost(facts: PlanningFacts) -> float:
@@ -47,15 +51,71 @@ def least_cost(facts: PlanningFacts) -> float:
         fixed = sum(float(fate.failure_cost) for fate in fates.values())
         fixed += sum(facts.class_of(m).maintenance_cost for m, s in zip(machines, chosen, strict=True) if s is not None)
         hours = exact.available(facts, calendar, fates)
-        for made in itertools.product((0, 1), repeat=len(possible)):
+        away = {line.name: [fates[m.name].window for m in line.machines] for line in facts.plant.lines}
+        for way, made, running in _choices(facts, calendar, hours, possible, away):
+            if fixed + way.cost + running >= best + NEARLY:
+                continue
             taken = [setup for setup, is_made in zip(possible, made, strict=True) if is_made]
             spent = [(c.line, s, c.setup_h) for c, s in taken]
             spent += [(c.line, s, c.family_setup_h) for c, s in _families(facts, taken)]
             cost = sum(time_h * extra.get((line, s), (0.0, 0.0))[0] for line, s, time_h in spent)
+            cost += way.cost
             cost += sum(c.setup_cost for c, _ in taken) + sum(c.family_setup_cost for c, _ in _families(facts, taken))
-            if fixed + cost < best:
-                best = min(best, fixed + cost + _least_running_cost(facts, calendar, hours, taken))
+            if fixed + cost + running < best + NEARLY:
+                best = min(best, fixed + cost + _least_running_cost(facts, calendar, hours, taken, way))
     return best
+
+
+@dataclass(frozen=True)
+class Way:
+    """The families that lines go through: what each stands in, what changing takes of each hour, what it costs."""
+
+    stands: dict[str, tuple[str, ...]]
+    taken: dict[str, np.ndarray]
+    cost: float
+
+
+def _choices(facts, calendar, hours, possible, away) -> Iterator[tuple[Way, tuple[int, ...], float]]:
+    """Every way through the families with every set of setups, and what running costs at least on that way."""
+    lines = sorted({c.line for c in facts.changeovers})
+    each = [list(_ways_of_line(facts, calendar, line, away[line])) for line in lines]
+    for several in sorted(itertools.product(*each), key=lambda several: sum(cost for _, _, cost in several)):
+        way = Way(
+            stands={line: stands for line, (stands, _, _) in zip(lines, several, strict=True)},
+            taken={line: taken for line, (_, taken, _) in zip(lines, several, strict=True)},
+            cost=sum(cost for _, _, cost in several),
+        )
+        running = _least_running_cost(facts, calendar, hours, possible, way, free=True) if lines else 0.0
+        yield from ((way, made, running) for made in itertools.product((0, 1), repeat=len(possible)))
+
+
+def _ways_of_line(facts, calendar, line, windows) -> Iterator[tuple[tuple[str, ...], np.ndarray, float]]:
+    """Every way of a line through its families, at most one change an hour, each over in time."""
+    n = facts.policy.horizon_h
+    manned = [float(share) for share in calendar.manned_share[line]]
+    known = {p.name: p.family for p in facts.products}
+    own = {known[c.product]: c for c in facts.capabilities if c.line == line}
+    pairs = {(c.before, c.after): (c.hours, c.cost) for c in facts.changeovers if c.line == line}
+    told = [each.family for each in facts.set_up_for if each.line == line]
+    for stands in itertools.product(sorted(own), repeat=n + 1):
+        if (told and stands[0] != told[0]) or any(
+            a != b and not manned[t] for t, (a, b) in enumerate(pairwise(stands))
+        ):
+            continue
+        taken, cost, is_over = np.zeros(n), 0.0, True
+        for t, (before, after) in enumerate(pairwise(stands)):
+            if before != after:
+                c = own[after]
+                left, price = pairs.get((before, after), (c.family_setup_h, c.family_setup_cost))
+                cost += price
+                for hour in range(t, n):
+                    part = min(left, manned[hour])
+                    taken[hour] += part
+                    left -= part
+                is_over = is_over and left < 1e-9
+        meets = any(taken[t] > 0 and a <= t < b for a, b in windows for t in range(n))
+        if is_over and not meets and (taken <= np.array(manned) + 1e-9).all():
+            yield stands, taken, cost
 
 
 def _overtime(facts, calendar) -> dict[tuple[str, str], tuple[float, float]]:
@@ -73,7 +133,9 @@ def _families(facts, taken) -> list:
     family = {p.name: p.family for p in facts.products}
     others = {c.line: {family[o.product] for o in facts.capabilities if o.line == c.line} for c in facts.capabilities}
     changed = {
-        (c.line, family[c.product], s): (c, s) for c, s in taken if family[c.product] and len(others[c.line]) > 1
+        (c.line, family[c.product], s): (c, s)
+        for c, s in taken
+        if family[c.product] and len(others[c.line]) > 1 and c.line not in {each.line for each in facts.changeovers}
     }
     return list(changed.values())
 
@@ -87,8 +149,8 @@ def within_groups(facts: PlanningFacts, fails: dict[str, Fraction]) -> bool:
     return all(limit is None or 1 - prod(1 - p for p in chances) <= limit for limit, chances in groups)
 
 
-def _least_running_cost(facts, calendar, hours, taken) -> float:
-    """An LP over running hours, stock, shortage and peak, in dense matrices."""
+def _least_running_cost(facts, calendar, hours, taken, way, *, free: bool = False) -> float:
+    """An LP over running hours, stock, shortage and peak, in dense matrices; `free`: setups take no time."""
     n, caps, products = facts.policy.horizon_h, facts.capabilities, [p.name for p in facts.products]
     by_class: dict[tuple[str, float, int], np.ndarray] = {}
     for order in facts.orders:
@@ -132,6 +194,8 @@ def _least_running_cost(facts, calendar, hours, taken) -> float:
             cost[u0 + k * n + t] += extra.get((c.line, calendar.shifts[t]), (0.0, 0.0))[0]
             cost[u0 + k * n + t] += c.rate_per_h * scrap
             is_made = (c, calendar.shifts[t]) in taken or not needs_setup(c, facts)
+            stands = way.stands.get(c.line)
+            is_made = is_made and (stands is None or known[c.product].family in stands[t : t + 2])
             upper[u0 + k * n + t] = float(calendar.open_share[c.line][t]) if is_made else 0.0
         cost += price * draw
         draws.append((draw, standing))
@@ -144,7 +208,8 @@ def _least_running_cost(facts, calendar, hours, taken) -> float:
             for k, c in enumerate(caps):
                 row[u0 + k * n + t] = float(c.line == line.name)
             rows.append(row)
-            limits.append(float(hours[line.name][t]))
+            changing = way.taken[line.name][t] if line.name in way.taken else 0.0
+            limits.append(min(float(hours[line.name][t]), float(calendar.open_share[line.name][t]) - changing))
         for j, name in enumerate(products):
             row = np.zeros(size)
             row[i0 + j * n + t] = 1.0
@@ -208,7 +273,12 @@ def _least_running_cost(facts, calendar, hours, taken) -> float:
             here = [(c, s) for c, s in taken if c.line == line.name and s == shift]
             spent = sum(c.setup_h for c, _ in here) + sum(c.family_setup_h for c, _ in _families(facts, here))
             most = extra.get((line.name, shift), (0.0, 24.0))[1]
+            spent = 0.0 if free else spent
             limits.append(min(sum(float(hours[line.name][t]) for t in inside), most) - spent)
+            if line.name in way.taken and not shift.startswith("overtime"):
+                rows.append(row)
+                opened = sum(float(calendar.manned_share[line.name][t]) for t in inside)
+                limits.append(opened - sum(way.taken[line.name][t] for t in inside) - spent)
     if facts.tariff.co2_cap_kg is not None:
         rows.append(sum(float(calendar.co2[t]) * draw for t, (draw, _) in enumerate(draws)))
         limits.append(

@@ -81,6 +81,17 @@ def test_assembly_in_toml_is_planned_with_everything_it_says(tmp_path: Path) -> 
     assert len(write_program(build_problem(facts), plan, tmp_path)) == 3, "the plan is a solution of its program"
 
 
+def test_changeovers_in_toml_are_planned_in_the_cheap_order() -> None:
+    facts = facts_from_toml((EXAMPLES / "changeovers.toml").read_text(encoding="utf-8"))
+    plan = solve(build_problem(facts), number="P", created_at=START, reason="test")
+    assert plan.certificate is not None, plan.headline
+    assert plan.certificate.checked, plan.headline
+    assert {"changeovers", "family_runs", "changeover_hours"} <= {check.rule for check in plan.certificate.checks}
+    assert [(each.before, each.after) for each in plan.changeovers] == [("black", "grey"), ("grey", "white")]
+    assert {term.name: term.amount for term in plan.costs}["changeovers"] == 90.0 + 150.0
+    assert facts_from_json(facts_to_json(facts)) == facts
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

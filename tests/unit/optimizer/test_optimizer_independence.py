@@ -9,10 +9,12 @@ import optimizer.certify
 
 CHECK = {
     "optimizer.certify",
+    "optimizer.certify_changeovers",
     "optimizer.certify_goals",
     "optimizer.certify_stock",
     "optimizer.costing",
     "optimizer.exact",
+    "optimizer.exact_changeovers",
     "optimizer.exact_delays",
     "optimizer.exact_stock",
 }

@@ -47,7 +47,7 @@ def lived(facts: PlanningFacts, plan: Plan, *, down: dict[str, range], luck: Luc
     for line, hours in down.items():
         up[:, problem.lines.index(line), list(hours)] = 0.0
     lists = work_lists(problem, plan, worked_out)
-    return live(problem, lists, planned_setups=set_up_in(problem, worked_out), up=up, luck=luck)
+    return live(problem, lists, planned_setups=set_up_in(problem, worked_out), up=up, luck=luck, standing={})
 
 
 RULES = (levels_facts, assembly_facts, short_facts, family_facts, hard_facts, all_rules_facts)
