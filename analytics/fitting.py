@@ -1,13 +1,14 @@
 """Fit the ensemble of hazard networks to the rows of many lives, each member without some of the lives."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from analytics.device import training_device
 from analytics.features import extract
 from analytics.hazard import expected_life, log_survival, mean_weights, negative_log_likelihood, targets
 from analytics.lives import Life, chosen_rows
@@ -51,7 +52,7 @@ class TrainingRows:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Targets:
+class Targets:
     """What the network should say about each training row, and how much each row counts for each member."""
 
     alive: Tensor
@@ -66,6 +67,10 @@ class _Targets:
     """0 where the member holds the row out. (member, row)"""
     mode: Tensor
     """-1 where unknown. (row,)"""
+
+    def to(self, device: torch.device) -> "Targets":
+        """The same on another device."""
+        return Targets(**{part.name: getattr(self, part.name).to(device) for part in fields(self)})
 
 
 def gather_rows(lives: Sequence[Life], *, normaliser: Normaliser, settings: ModelSettings) -> TrainingRows:
@@ -124,7 +129,7 @@ def fit_network(
     lengths = [float(life.remaining_units[0]) for life in lives if life.failed]
     longest = max(LIFE_SHARE * float(np.median(lengths)), lives[0].row_units)
     known = rows.failed | (rows.remaining >= longest)
-    goal = _Targets(
+    goal = Targets(
         alive=alive,
         dead=dead,
         life=torch.tensor(np.where(known, np.minimum(rows.remaining / longest, 1.0), np.nan), dtype=torch.float32),
@@ -147,7 +152,7 @@ def fit_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network.start(x, healthy=healthy, base_logits=base, generator=generator)
-        _descend(network, x, goal, settings, rng, progress)
+        descend(network, x, goal, settings=settings, rng=rng, device=training_device(), progress=progress)
     return network, held_out
 
 
@@ -184,31 +189,47 @@ def _reference(rows: TrainingRows) -> NDArray[np.float64]:
     return reference
 
 
-def _descend(
+def descend(
     network: HazardNetwork,
     x: Tensor,
-    goal: _Targets,
+    goal: Targets,
+    *,
     settings: ModelSettings,
     rng: np.random.Generator,
+    device: torch.device,
     progress: Progress,
 ) -> None:
+    """Train a started network in place; it ends on the device on which it came.
+
+    Args:
+        network: Started.
+        x: Inputs. (row, feature)
+        goal: What to say about each row.
+        settings: How long and how fast.
+        rng: Of the order of rows.
+        device: Where to train.
+        progress: As of `fit_network`.
+    """
+    home = network.healthy.device
+    network.to(device)
+    x, goal = x.to(device), goal.to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     batches = max(min(LEAST_STEPS, len(x) // LEAST_ROWS), len(x) // settings.batch_rows, 1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs * batches)
     network.train()
     for epoch in range(settings.epochs):
         for part in np.array_split(rng.permutation(len(x)), batches):
-            index = torch.from_numpy(part)
+            index = torch.from_numpy(part).to(device)
             loss = _loss(network, x[index], goal, index, settings.life_weight).sum()
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types for it
             optimiser.step()
             schedule.step()
         progress(0.2 + 0.75 * (epoch + 1) / settings.epochs, f"pass {epoch + 1} of {settings.epochs}")
-    network.eval()
+    network.eval().to(home)
 
 
-def _loss(network: HazardNetwork, x: Tensor, goal: _Targets, rows: Tensor, life_weight: float) -> Tensor:
+def _loss(network: HazardNetwork, x: Tensor, goal: Targets, rows: Tensor, life_weight: float) -> Tensor:
     """Weighted mean loss of each member on some rows. (member,)"""
     hazard, modes = network(x)
     weight = goal.weight[:, rows]

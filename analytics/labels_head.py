@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from analytics.device import training_device
 from analytics.evaluate import average_precision, brier, expected_calibration_error
 from analytics.labels_choice import choose_alike, choose_inputs
 from analytics.labels_inputs import LOOK, PAIRED, inputs_of, label_inputs, pair_inputs
@@ -189,7 +190,9 @@ def fit_network(
     held = fold == np.arange(settings.members)[:, None] % (int(fold.max()) + 1)  # (member, row)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    train_network(network, rows, y, weight, held, settings=settings, rng=rng, progress=progress)
+    train_network(
+        network, rows, y, weight, held, settings=settings, rng=rng, device=training_device(), progress=progress
+    )
     return network.double().eval(), held
 
 

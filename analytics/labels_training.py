@@ -31,9 +31,12 @@ def train_network(
     *,
     settings: LabelSettings,
     rng: np.random.Generator,
+    device: torch.device,
     progress: Callable[[float, str], None],
 ) -> None:
     """Train all members in one pass and leave the best weights that were met, averaged over neighbouring steps.
+
+    The network ends on the device on which it came.
 
     Args:
         network: Started.
@@ -43,10 +46,13 @@ def train_network(
         held: What each member does not see. (member, row)
         settings: How long and how fast.
         rng: Of the order of rows.
+        device: Where to train.
         progress: Called with the share done and a sentence.
     """
-    x, goal = torch.tensor(rows), torch.tensor(y, dtype=torch.float32)
-    mine = torch.tensor(np.where(held, 0.0, weight), dtype=torch.float32)
+    home = network.healthy.device
+    network.to(device)
+    x, goal = torch.tensor(rows, device=device), torch.tensor(y, dtype=torch.float32, device=device)
+    mine = torch.tensor(np.where(held, 0.0, weight), dtype=torch.float32, device=device)
     own: list[Tensor] = list(network.parameters())
     optimiser = torch.optim.AdamW(own, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     batches = max(1, len(x) // settings.batch_rows)
@@ -60,7 +66,7 @@ def train_network(
     for epoch in range(epochs):
         network.train()
         for part in np.array_split(rng.permutation(len(x)), batches):
-            index = torch.from_numpy(part)
+            index = torch.from_numpy(part).to(device)
             logit = network(x[index])  # (member, row)
             each = functional.binary_cross_entropy_with_logits(logit, goal[index].expand_as(logit), reduction="none")
             loss = (mine[:, index] * each).mean(dim=1).sum()
@@ -81,14 +87,15 @@ def train_network(
         if idle >= PATIENCE:
             break
     _put(network, best)
-    network.eval()
+    network.eval().to(home)
 
 
 def logits(network: LabelNetwork, rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of every member. (member, row)"""
+    device = network.healthy.device
     with torch.no_grad():
-        pieces: list[Tensor] = [network(part) for part in torch.split(torch.tensor(rows), CHUNK_ROWS)]
-    return torch.cat(pieces, dim=1).numpy().astype(np.float64)
+        pieces: list[Tensor] = [network(part.to(device)) for part in torch.split(torch.tensor(rows), CHUNK_ROWS)]
+    return torch.cat(pieces, dim=1).cpu().numpy().astype(np.float64)
 
 
 def held_out_logit(each: NDArray[np.float64], held: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -105,5 +105,5 @@ class HazardNetwork(nn.Module):
         """Drop the same inputs of a row in every member. (member, row, input)"""
         if not self.training or self.dropout == 0.0:
             return values
-        keep = torch.rand(values.shape[1:]) >= self.dropout
+        keep = torch.rand(values.shape[1:], device=values.device) >= self.dropout
         return values * (keep.to(values.dtype) / (1.0 - self.dropout))
