@@ -25,6 +25,8 @@ from analytics.lives import Life
 
 TREES = {"learning_rate": 0.06, "max_iter": 200, "max_leaf_nodes": 15, "min_samples_leaf": 20}
 TITLE = "# Labels: the head on made-up plants"
+FIRST_SEED = 101
+"""The head was developed on draws 1 to 4."""
 TABLE = "## Table"
 Row = dict[str, float]
 
@@ -126,7 +128,7 @@ def main() -> None:
     torch.set_num_threads(1)
     found: dict[str, list[dict[str, Row]]] = {}
     for name in options.only.split(","):
-        found[name] = [compare(name, seed) for seed in range(1, options.seeds + 1)]
+        found[name] = [compare(name, seed) for seed in range(FIRST_SEED, FIRST_SEED + options.seeds)]
         print(table({name: found[name]}).split("\n", 2)[2], flush=True)
     if options.out is not None:
         before = options.out.read_text(encoding="utf-8").split(f"\n{TABLE}\n")[0] if options.out.is_file() else TITLE
