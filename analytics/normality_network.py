@@ -6,6 +6,7 @@ Source: Ledoit and Wolf, "A well-conditioned estimator for large-dimensional cov
 Analysis 2004); moving averages on several scales as in MEWMA, Lowry et al. (Technometrics 1992).
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -56,16 +57,22 @@ class NormalityNetwork(nn.Module):
         """
         missing = torch.isnan(inputs)
         z = torch.nan_to_num((inputs - self.centre) / self.spread)
-        for pattern in torch.unique(missing, dim=0) if missing.any() else ():
+        for pattern, rows in _alike(missing) if missing.any() else ():
             absent, present = pattern.nonzero()[:, 0], (~pattern).nonzero()[:, 0]
             if not len(absent) or not len(present):
                 continue
-            rows = (missing == pattern).all(dim=1).nonzero()[:, 0]
             joint = -self.precision[absent][:, present]
             fill = torch.linalg.solve(self.precision[absent][:, absent], joint @ z[rows][:, present].T).T
             z[rows[:, None], absent] = fill
         parts = z * (z @ self.precision) / (~missing).sum(dim=1, keepdim=True).clamp_min(1)
         return parts.masked_fill(missing, 0.0)
+
+
+def _alike(missing: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Each pattern of missing inputs with its rows. (row, input) -> [((input,), (row,))]"""
+    patterns, which, counts = np.unique(missing.numpy(), axis=0, return_inverse=True, return_counts=True)
+    groups = np.split(np.argsort(which.ravel(), kind="stable"), np.cumsum(counts)[:-1])
+    return [(torch.from_numpy(each), torch.from_numpy(rows)) for each, rows in zip(patterns, groups, strict=True)]
 
 
 def shrunk_covariance(rows: Tensor) -> Tensor:

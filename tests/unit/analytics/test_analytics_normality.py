@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.signal import lfilter
 
 from analytics.evaluate import average_precision, future_leak
@@ -161,3 +162,13 @@ def test_episodes_join_what_is_near():
     unusual = np.zeros(300, dtype=bool)
     unusual[[3, 4, 60, 200]] = True
     assert episodes(unusual, quiet_rows=60) == [(3, 60), (200, 200)]
+
+
+def test_a_reading_is_judged_alike_alone_and_among_other_patterns_of_missing_signals():
+    head = learned(running(normal(300, 1)))
+    values = normal(60, 2)
+    values[np.random.default_rng(3).random(values.shape) < 0.4] = np.nan
+    inputs = torch.from_numpy(np.tile(values, 3))
+    together = head.network(inputs)
+    alone = torch.cat([head.network(inputs[row : row + 1]) for row in range(len(inputs))])
+    assert torch.allclose(together, alone, rtol=0, atol=1e-9)
