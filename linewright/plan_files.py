@@ -20,10 +20,12 @@ COLUMNS: Final = (
 )  # fmt: skip
 COLOURS: Final = ("#4c78a8", "#72b7b2", "#54a24b", "#eeca3b", "#b279a2", "#9d755d", "#bab0ac", "#ff9da6")
 MAINTENANCE_COLOUR: Final = "#d9480f"
+LEAST_DAY: Final = 0.004
+"""A changeover that takes no time is drawn this wide [d]."""
 
 
 def plan_csv(plan: Plan) -> str:
-    """One row per run and per maintenance, by start; times in UTC, ISO 8601."""
+    """One row per run, changeover and maintenance, by start; times in UTC, ISO 8601."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -38,13 +40,17 @@ def plan_csv(plan: Plan) -> str:
         ("maintenance", w.line, w.machine, "", w.start.isoformat(), w.end.isoformat(), "", "", "", "")
         for w in plan.maintenance
     ]
+    rows += [
+        ("changeover", c.line, "", f"{c.before} to {c.after}", c.start.isoformat(), c.end.isoformat(), "", "", "", "")
+        for c in plan.changeovers
+    ]
     rows.sort(key=lambda row: (str(row[4]), str(row[1]), str(row[0])))
     writer.writerows(rows)
     return stream.getvalue()
 
 
 def plan_calendar(plan: Plan, *, plant: Plant, products: dict[str, str]) -> bytes:
-    """The plan as iCalendar (RFC 5545): an event per run and per maintenance; the same plan gives the same text.
+    """The plan as iCalendar (RFC 5545): an event per run, changeover and maintenance; a plan always gives one text.
 
     Args:
         plan: With its runs and windows.
@@ -73,6 +79,11 @@ def plan_calendar(plan: Plan, *, plant: Plant, products: dict[str, str]) -> byte
         place = lines.get(window.line, window.line)
         name = f"maintenance-{window.machine}-{window.start:%Y%m%dT%H%M%S}"
         events.append((name, window.start, window.end, place, f"Maintenance of {label}", told))
+    for change in plan.changeovers:
+        place = lines.get(change.line, change.line)
+        name = f"changeover-{change.line}-{change.start:%Y%m%dT%H%M%S}"
+        summary = f"{place}: change over to {change.after}"
+        events.append((name, change.start, change.end, place, summary, f"From {change.before}."))
     for name, start, end, place, summary, told in sorted(events):
         event = Event()
         event.add("uid", f"{plan.number}-{name}@{plant.site}.{plant.enterprise}")
@@ -109,6 +120,13 @@ def plan_picture(plan: Plan, *, plant: Plant, products: dict[str, str]) -> "Figu
         chart.barh(rows[run.line], length, left=left, height=0.62, color=colour[run.product], label=label)
         if run.setup:
             chart.barh(rows[run.line], min(length, 0.01), left=left, height=0.62, color="black")
+    for change in plan.changeovers:
+        left, length = (change.start - plan.start) / day, max((change.end - change.start) / day, LEAST_DAY)
+        label = "Changing over" if "changeover" not in shown else None
+        shown.add("changeover")
+        look = {"color": "white", "edgecolor": "black", "hatch": "////", "linewidth": 0.5}
+        chart.barh(rows[change.line], length, left=left, height=0.62, label=label, **look)
+        chart.text(left, rows[change.line] + 0.34, f"to {change.after}", fontsize="xx-small")
     for window in plan.maintenance:
         left, length = (window.start - plan.start) / day, (window.end - window.start) / day
         label = "Maintenance" if "maintenance" not in shown else None

@@ -48,6 +48,13 @@ def as_text(plan: Plan, *, plant: Plant, expected: Expected | None = None) -> st
         )
     if len(plan.runs) > MOST_LINES:
         lines.append(f"  ... and {len(plan.runs) - MOST_LINES} more runs")
+    if plan.changeovers:
+        lines.append("changeovers")
+    for change in plan.changeovers[:MOST_LINES]:
+        start, end = change.start.astimezone(zone), change.end.astimezone(zone)
+        lines.append(f"  {change.line:<8} {start:%a %H:%M} to {end:%a %H:%M}  {change.before} to {change.after}")
+    if len(plan.changeovers) > MOST_LINES:
+        lines.append(f"  ... and {len(plan.changeovers) - MOST_LINES} more changeovers")
     if plan.costs:
         lines.append("cost")
     lines += [f"  {term.name:<24} {term.amount:12,.2f} {plant.currency}" for term in plan.costs]

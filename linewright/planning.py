@@ -79,6 +79,8 @@ def gather_facts(site: Site, *, store: ReadingStore, records: Records, now: date
         previous=records.accepted_plan(),
         ongoing=_ongoing(site, store=store, records=records, start=start),
         objective=site.objective,
+        changeovers=site.changeovers,
+        set_up_for=site.set_up_for,
     )
 
 

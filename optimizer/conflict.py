@@ -29,6 +29,8 @@ BUDGET_S = 0.8
 """For making a conflict smaller [s]."""
 SMALL = 6000
 """Plants with more hours of makings that hard rules ask for and of machines are not asked of the whole program [h]."""
+CHANGEOVERS = "changeovers"
+"""Rule that a line changes over from family to family in order, as its name stands before the line's."""
 FEW_RULES = 6
 """More rules are not told one machine at a time."""
 
@@ -171,6 +173,7 @@ def _quick_explain(
 def _limits(problem: PlanningProblem, *, by_line: bool) -> Iterator[str]:
     if problem.frozen:
         yield FROZEN
+    yield from (f"{CHANGEOVERS}|{problem.lines[line]}" for line in problem.changes)
     yield CREWS
     if problem.facts.tariff.co2_cap_kg is not None:
         yield CAP
@@ -185,6 +188,8 @@ def has_plan(problem: PlanningProblem, left_out: frozenset[str]) -> bool:
     problem = without_limits(problem, left_out)
     if FROZEN in left_out:
         problem = replace(problem, frozen={})
+    kept = {n: each for n, each in problem.changes.items() if f"{CHANGEOVERS}|{problem.lines[n]}" not in left_out}
+    problem = replace(problem, changes=kept)
     cap = problem.facts.tariff.co2_cap_kg
     if not must_run(problem):
         if CAP not in left_out and cap is not None and idle_emissions(problem) > cap:
@@ -213,7 +218,7 @@ def must_run(problem: PlanningProblem) -> bool:
 def bare(problem: PlanningProblem) -> PlanningProblem:
     """The choice of maintenance alone: what is asked of a week without frozen hours then takes milliseconds."""
     slots = replace(problem.slots, open_share=np.zeros_like(problem.slots.open_share))
-    return replace(problem, slots=slots, makings=(), demands=(), stock={}, holding={}, frozen={})
+    return replace(problem, slots=slots, makings=(), demands=(), stock={}, holding={}, frozen={}, changes={})
 
 
 def _narrowed(problem: PlanningProblem, left_out: frozenset[str]) -> PlanningProblem | None:

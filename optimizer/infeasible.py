@@ -89,6 +89,11 @@ def _sentence(problem: PlanningProblem, rule: str) -> str:
         least = float(options.failure_probability.min())
         label = facts.plant.machine_index[entity].label
         return f"{label} may fail with at most {limit:.1%} in the horizon; its best option leaves {least:.1%}."
+    if name == "changeovers":
+        label = next(line.label for line in facts.plant.lines if line.name == entity)
+        longest = max(each.hours for each in facts.changeovers if each.line == entity)
+        takes = f"which takes up to {longest:g} h."
+        return f"{label} makes one family at a time and changes over at most once an hour, {takes}"
     if name == "crews":
         crews = facts.policy.crews
         return f"Only {crews} maintenance crew{'' if crews == 1 else 's'} can work at a time."

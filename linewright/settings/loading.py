@@ -205,6 +205,8 @@ def _site(parts: dict[str, Any], *, values: dict[str, Any], path: Path, now: dat
         plant=plant,
         products=tuple(part.word() for part in production.products),
         capabilities=tuple(part.word() for part in production.capabilities),
+        changeovers=production.changeover_words(),
+        set_up_for=production.set_up_words(),
         orders=tuple(part.word(timezone=plant.timezone, now=now) for part in demand.orders),
         stock=demand.stock_words(),
         calendar=parts.get("calendar", AROUND_THE_CLOCK).word(timezone=plant.timezone),

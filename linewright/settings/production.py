@@ -11,12 +11,14 @@ from linewright.settings.plant import Name, Part
 from plant.production import (
     Calendar,
     Capability,
+    Changeover,
     Closure,
     Component,
     Order,
     Overtime,
     PlanningPolicy,
     Product,
+    SetUpFor,
     Shift,
     Stock,
     Tariff,
@@ -149,11 +151,40 @@ class CapabilityPart(Part):
         return Capability(**self.model_dump())
 
 
+class ChangeoverPart(Part):
+    """What it takes a line to change from one family of products to another."""
+
+    line: str = Field(description="Name of the line; all that it makes is of a family then.")
+    before: str = Field(min_length=1, max_length=80, description="The family that it is set up for.")
+    after: str = Field(min_length=1, max_length=80, description="The family to come.")
+    hours: float = Field(default=0.0, ge=0, le=168, description="Of open time in shifts [h].")
+    cost: float = Field(default=0.0, ge=0, description="[currency]")
+
+
+class SetUpForPart(Part):
+    """The family that a line with changeovers is set up for before the first accepted plan."""
+
+    line: str = Field(description="Name of the line.")
+    family: str = Field(min_length=1, max_length=80, description="Family of products.")
+
+
 class ProductionPart(Part):
     """What lines can make."""
 
     products: tuple[ProductPart, ...] = ()
     capabilities: tuple[CapabilityPart, ...] = ()
+    changeovers: tuple[ChangeoverPart, ...] = Field(
+        default=(), description="From family to family, in the order in which a line makes them."
+    )
+    set_up_for: tuple[SetUpForPart, ...] = Field(default=(), description="At most one per line with changeovers.")
+
+    def changeover_words(self) -> tuple[Changeover, ...]:
+        """The changeovers as the rooms know them."""
+        return tuple(Changeover(**each.model_dump()) for each in self.changeovers)
+
+    def set_up_words(self) -> tuple[SetUpFor, ...]:
+        """What lines are set up for as the rooms know it."""
+        return tuple(SetUpFor(**each.model_dump()) for each in self.set_up_for)
 
 
 class OrderPart(Part):

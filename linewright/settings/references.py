@@ -46,6 +46,12 @@ def reference_faults(values: dict[str, Any]) -> list[Finding]:
         faults += _unknown(
             (*path, "product"), row.get("product"), products, kind="product", place="production.products"
         )
+    families = {str(row["family"]) for _, row in rows(values, "production", "products") if row.get("family")}
+    for key, fields in (("changeovers", ("before", "after")), ("set_up_for", ("family",))):
+        for path, row in rows(values, "production", key):
+            faults += _unknown((*path, "line"), row.get("line"), lines, kind="line", place="plant.lines")
+            for field in fields:
+                faults += _unknown((*path, field), row.get(field), families, kind="family", place="production.products")
     for path, row in rows(values, "production", "products"):
         parts = row.get("components")
         for index, part in enumerate(parts if isinstance(parts, list) else []):

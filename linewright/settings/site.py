@@ -13,7 +13,17 @@ from linewright.settings.shell import ClusterSettings, ConsoleSettings, StoreKin
 from plant.assets import Plant
 from plant.clock import PlantClock
 from plant.plans import Objective
-from plant.production import Calendar, Capability, Order, PlanningPolicy, Product, Stock, Tariff
+from plant.production import (
+    Calendar,
+    Capability,
+    Changeover,
+    Order,
+    PlanningPolicy,
+    Product,
+    SetUpFor,
+    Stock,
+    Tariff,
+)
 from store.books.settings import RecordsSettings
 from store.influx.settings import InfluxSettings
 from store.settings import StoreSettings
@@ -69,6 +79,10 @@ class Site:
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     objective: Objective | None = None
     """None: plans have the least cost."""
+    changeovers: tuple[Changeover, ...] = ()
+    """From family to family, of lines that count them one by one."""
+    set_up_for: tuple[SetUpFor, ...] = ()
+    """What such lines are set up for before the first accepted plan."""
     replanning: ReplanningPart = field(default_factory=ReplanningPart)
     demo: bool = False
     """Whether this is the demonstration; only words differ."""

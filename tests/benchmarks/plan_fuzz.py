@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "optimizer
 
 import msgspec
 from optimizer_plants import START, tiny_facts
-from optimizer_rules import all_rules_facts, assembly_facts, family_facts, hard_facts, short_facts
+from optimizer_rules import all_rules_facts, assembly_facts, changing_facts, family_facts, hard_facts, short_facts
 
 from optimizer.certify import recompute
 from optimizer.expressions.model import read_model
@@ -32,7 +32,7 @@ from plant.errors import ConfigError
 from plant.plans import SolveStatus
 
 MODELS = Path(__file__).resolve().parents[2] / "deploy" / "models"
-RULES = (hard_facts, family_facts, assembly_facts, short_facts, all_rules_facts)
+RULES = (hard_facts, family_facts, assembly_facts, short_facts, all_rules_facts, changing_facts)
 SOLVE_S, MODEL_S = 0.4, 0.3
 """CPU time of a search."""
 SLOW_S = 20.0

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from linewright.console.words import moment, money, number, price
 from plant.assets import Line, Plant
-from plant.plans import HourUse, MaintenanceWindow, Plan, PlannedRun
+from plant.plans import HourUse, MaintenanceWindow, Plan, PlannedChangeover, PlannedRun
 from plant.production import Capability
 
 TINTS = 8
@@ -88,6 +88,10 @@ def gantt(
                 timezone=plant.timezone,
             )
             for run in runs
+        ) + tuple(
+            _change_bar(each, plan, line=line, timezone=plant.timezone)
+            for each in plan.changeovers
+            if each.line == line.name
         )
         windows = [window for window in plan.maintenance if window.line == line.name]
         if bars or windows or len(plant.lines) <= ALL_LINES_SHOWN:
@@ -124,6 +128,12 @@ def _run_bar(run: PlannedRun, plan: Plan, *, line: Line, label: str, tint: int, 
     )
     share = min(setup_h / length_h, 1.0) if length_h > 0 else 0.0
     return _bar(plan, run.start, run.end, text=label, hint=hint, tint=tint, setup=share)
+
+
+def _change_bar(change: PlannedChangeover, plan: Plan, *, line: Line, timezone: str) -> Bar:
+    span = _span(change.start, change.end, timezone)
+    hint = f"{line.label}: changes over from {change.before} to {change.after}, {span}"
+    return _bar(plan, change.start, change.end, text=f"to {change.after}", hint=hint, setup=1.0)
 
 
 def _window_bar(window: MaintenanceWindow, plan: Plan, label: str, plant: Plant) -> Bar:

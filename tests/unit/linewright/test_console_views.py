@@ -16,6 +16,8 @@ from linewright.console.views.machine_view import aggregations, risk_view, signa
 from linewright.console.views.plan_view import check_rows, cost_bars, trust_line
 from linewright.console.views.plant_view import plant_view, risk_mark
 from linewright.console.words import Tone, percent
+from linewright.plan_files import picture_svg, plan_calendar, plan_csv
+from linewright.plan_text import as_text
 from plant.alerts import Alert, AlertState, Severity
 from plant.clock import microseconds
 from plant.kpis import Kpi
@@ -25,6 +27,7 @@ from plant.plans import (
     HourUse,
     MaintenanceWindow,
     Plan,
+    PlannedChangeover,
     PlannedRun,
     RuleCheck,
     SolveStatus,
@@ -284,6 +287,22 @@ def plan() -> Plan:
         headline="",
         saving=None,
     )
+
+
+def test_gantt_and_files_tell_changeovers() -> None:
+    made = plan()
+    change = PlannedChangeover(
+        line="L1", before="black", after="white", start=made.start, end=made.start + timedelta(hours=12)
+    )
+    made = replace(made, changeovers=(change,))
+    chart = gantt(made, plant=PLANT, products={"gear": "Gear"}, capabilities=(), now=NOW)
+    (bar,) = (bar for bar in chart.rows[0].bars if bar.text == "to white")
+    assert (bar.left, bar.width, bar.setup) == (0.0, 12 * HOUR / (made.end - made.start), 1.0)
+    assert "changes over from black to white" in bar.hint
+    assert "changeover,L1,,black to white," in plan_csv(made)
+    assert b"change over to white" in plan_calendar(made, plant=PLANT, products={})
+    assert b"<!-- Changing over -->" in picture_svg(made, plant=PLANT, products={})
+    assert "black to white" in as_text(made, plant=PLANT)
 
 
 def test_gantt_places_runs_setups_maintenance_and_tariff_in_shares_of_the_horizon() -> None:

@@ -144,3 +144,40 @@ def test_configured_rules_reach_a_checked_plan(tmp_path: Path) -> None:
     assert plan.certificate.checked, plan.headline
     assert {"never_late", "hard_stock", "components", "overtime"} <= {check.rule for check in plan.certificate.checks}
     assert sum(run.good_units for run in plan.runs if run.product != "blank") >= 60
+
+
+CHANGING = """
+[[production.changeovers]]
+line = "L1"
+before = "soft"
+after = "tough"
+hours = 0.5
+cost = 20.0
+
+[[production.set_up_for]]
+line = "L1"
+family = "tough"
+"""
+
+
+def test_configured_changeovers_reach_the_site_and_name_what_there_is(tmp_path: Path) -> None:
+    file = tmp_path / "linewright.toml"
+    file.write_text(SITE + CHANGING, encoding="utf-8")
+    site = load(file, {}, now=datetime(2026, 3, 2, 4, 20, tzinfo=UTC))
+    assert [(each.before, each.after, each.hours, each.cost) for each in site.changeovers] == [
+        ("soft", "tough", 0.5, 20.0)
+    ]
+    assert [(each.line, each.family) for each in site.set_up_for] == [("L1", "tough")]
+    values = {
+        "plant": {"lines": [{"name": "L1"}]},
+        "production": {
+            "products": [{"name": "bolt", "family": "tough"}],
+            "changeovers": [{"line": "L2", "before": "tough", "after": "rough"}],
+            "set_up_for": [{"line": "L1", "family": "ruff"}],
+        },
+    }
+    assert {path[1:] for path, _, _ in reference_faults(values)} == {
+        ("changeovers", 0, "line"),
+        ("changeovers", 0, "after"),
+        ("set_up_for", 0, "family"),
+    }

@@ -104,11 +104,12 @@ def test_deployed_configuration_shows_every_field() -> None:
         *(SignalPart, ClassPart, LinePart, MachinePart, TlsSettings, WornSettings, SparkplugSettings),
         *(production.ProductPart, production.CapabilityPart, production.OrderPart, production.ShiftPart),
         *(production.ClosurePart, production.OvertimePart, production.BandPart),
+        *(production.ChangeoverPart, production.SetUpForPart),
         type(load(DEPLOY / "linewright.toml", {}).ingest.mappings[0]),
     ]
     secrets = {"password", "secret", "token"}  # never in a file
     tables = {"tls", "worn", "mappings", "signals", "classes", "lines", "machines", "products", "capabilities"}
-    tables |= {"orders", "shifts", "closures", "bands", "sparkplug", "brokers", "overtime"}
+    tables |= {"orders", "shifts", "closures", "bands", "sparkplug", "brokers", "overtime", "changeovers", "set_up_for"}
     for part in parts:
         for name, field in part.model_fields.items():
             key = field.alias or name

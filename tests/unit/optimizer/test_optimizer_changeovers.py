@@ -215,3 +215,19 @@ def test_facts_name_changeovers_that_do_not_fit() -> None:
         facts, products=tuple(replace(p, family="" if p.name == "washer" else p.family) for p in facts.products)
     )
     assert "capabilities[2].product" in [each.where for each in find_faults(bare)]
+
+
+def test_infeasible_plan_names_the_changeovers_that_leave_no_time() -> None:
+    facts = two_orders()
+    hard = tuple(
+        replace(order, quantity=20.0, due_at=START + timedelta(hours=2), deadline_at=START + timedelta(hours=2))
+        for order in facts.orders
+    )
+    slow = tuple(replace(each, hours=1.7) for each in facts.changeovers)
+    plan = planned(replace(facts, orders=hard, changeovers=slow))
+    assert plan.status is SolveStatus.INFEASIBLE
+    told = {conflict.rule: conflict.sentence for conflict in plan.conflicts}
+    assert "changeovers|A0|horizon" in told
+    assert "changes over at most once an hour, which takes up to 1.7 h" in told["changeovers|A0|horizon"]
+    quick = tuple(replace(each, hours=0.0) for each in facts.changeovers)
+    assert planned(replace(facts, orders=hard, changeovers=quick)).status is not SolveStatus.INFEASIBLE
