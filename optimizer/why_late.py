@@ -156,6 +156,10 @@ def _uses(
     families = worked_out.families.items()
     setups += sum((Fraction(c.family_setup_h) for (at, _, s), c in families if at == line and s in shifts), ZERO)
     uses.append(("setting up", setups))
-    rest = sum(up, ZERO) - sum(running.values(), ZERO) - setups
+    changes = [change for change in worked_out.changes if change.line == line]
+    changing = sum((part for change in changes for t, part in change.takes.items() if t <= due), ZERO)
+    if facts.changeovers:
+        uses.append(("changing over from family to family", changing))
+    rest = sum(up, ZERO) - sum(running.values(), ZERO) - setups - changing
     uses.append(("free: cheaper left idle than set up, at that hour's energy price and peak", rest))
     return uses

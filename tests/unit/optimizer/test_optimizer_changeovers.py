@@ -14,10 +14,11 @@ from optimizer.costing import account
 from optimizer.facts import FixedMaintenance, PlanningFacts, facts_from_json, facts_to_json, inputs_hash
 from optimizer.formulation import formulate
 from optimizer.ledger import itemise
-from optimizer.prices import fixed_program
+from optimizer.prices import Scarce, fixed_program, shadow_prices
 from optimizer.problem import build_problem
 from optimizer.simulate import replay
 from optimizer.validate import find_faults
+from optimizer.why_late import why_late
 from plant.plans import Plan, PlannedChangeover, SolveStatus
 from plant.production import Changeover, SetUpFor
 
@@ -231,3 +232,15 @@ def test_infeasible_plan_names_the_changeovers_that_leave_no_time() -> None:
     assert "changes over at most once an hour, which takes up to 1.7 h" in told["changeovers|A0|horizon"]
     quick = tuple(replace(each, hours=0.0) for each in facts.changeovers)
     assert planned(replace(facts, orders=hard, changeovers=quick)).status is not SolveStatus.INFEASIBLE
+
+
+def test_questions_about_a_plan_count_its_changeovers() -> None:
+    facts = two_orders()
+    late = replace(facts, orders=tuple(replace(order, quantity=4.0 * order.quantity) for order in facts.orders))
+    plan = planned(late)
+    assert plan.late
+    problem = build_problem(late)
+    told = why_late(problem, plan, order=plan.late[0].order, time_limit_s=1.0)
+    assert "changing over from family to family" in str(told)
+    prices = [price for price in shadow_prices(problem, plan) if price.scarce is Scarce.CAPACITY]
+    assert prices, "an hour more of a line that is late saves something"
