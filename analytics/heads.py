@@ -76,8 +76,8 @@ def learn_heads(
             absent.append(f"failure risk: {found.reason.rstrip('.')}")
         elif isinstance(found, NotTrained):
             absent.append(
-                f"failure risk: {found.failures} failures in {len(dataset.lives)} lives; at least "
-                f"{settings.training_failures} failures in failures.csv, each after {settings.minimum_rows} readings"
+                f"failure risk: too few failures, {found.failures} in {len(dataset.lives)} lives; at least "
+                f"{settings.training_failures} in failures.csv, each after {settings.minimum_rows} readings"
             )
     else:
         absent.append("failure risk: no failure in failures.csv")

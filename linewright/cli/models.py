@@ -256,7 +256,7 @@ def _trained(told: dict[str, Any]) -> str:
         trust = "calibrated" if told["calibrated"] else "uncalibrated: too few failures"
         lines.append(
             f"Failure risk ({trust}), from {metrics['failures']:.0f} failures in {metrics['lives']:.0f} lives; on "
-            f"held-out lives within {metrics['horizon_units']:.3g} {told['unit']}: average precision "
+            f'held-out lives, for "fails within {metrics["horizon_units"]:.3g} {told["unit"]}": average precision '
             f"{metrics['average_precision']:.3f} at a prevalence of {metrics['prevalence']:.3f}, "
             f"Brier {metrics['brier']:.4f}."
         )

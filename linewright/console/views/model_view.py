@@ -163,7 +163,7 @@ def _state(in_use: Version | None) -> Mark:
 def _trust(version: Version) -> Mark:
     if version.calibrated:
         return Mark(word="Calibrated", tone=Tone.OK, hint="its probabilities were fitted to what happened")
-    return Mark(word="Uncalibrated", tone=Tone.WARN, hint="too few failures: the network's own numbers")
+    return Mark(word="Uncalibrated", tone=Tone.WARN, hint="too few failures to know how well its probabilities fit")
 
 
 def _nothing(site: Site, machine_class: MachineClass, *, registered: int) -> str:
