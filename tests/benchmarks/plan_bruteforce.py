@@ -11,9 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "optimizer"))
 
+from optimizer_enumeration import least_cost
 from optimizer_plants import START
 from optimizer_rules import all_rules_facts, changing_facts, with_changeovers
-from test_optimizer_bruteforce import least_cost
 
 from optimizer.problem import PlanningFacts, build_problem
 from optimizer.solve import solve

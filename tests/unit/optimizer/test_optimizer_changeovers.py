@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from optimizer_enumeration import least_cost
 from optimizer_plants import START, tiny_facts
 from optimizer_rules import all_rules_facts, changing_facts, planned, with_changeovers
-from test_optimizer_bruteforce import least_cost
 
 from optimizer.certify import check_rules, recompute
 from optimizer.chance import Uncertainty

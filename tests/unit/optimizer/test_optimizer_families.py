@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from optimizer_enumeration import least_cost
 from optimizer_plants import tiny_facts
 from optimizer_rules import family_facts, planned
-from test_optimizer_bruteforce import least_cost
 
 from optimizer.certify import check_rules
 from optimizer.costing import account

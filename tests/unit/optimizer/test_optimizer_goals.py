@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+from optimizer_enumeration import least_cost
 from optimizer_plants import START, tiny_facts
-from test_optimizer_bruteforce import least_cost
 
 from optimizer import exact
 from optimizer.certify import recompute

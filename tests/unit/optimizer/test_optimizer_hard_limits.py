@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from optimizer_enumeration import least_cost
 from optimizer_plants import START, demo_facts, tiny_facts
 from optimizer_rules import hard_facts, planned
-from test_optimizer_bruteforce import least_cost
 
 from optimizer.capacity import missing_by_hours
 from optimizer.certify import check_rules

@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from optimizer_enumeration import least_cost
 from optimizer_plants import START
 from optimizer_rules import planned, short_facts
-from test_optimizer_bruteforce import least_cost
 
 from optimizer.certify import check_rules, recompute
 from optimizer.costing import account
