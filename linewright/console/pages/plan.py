@@ -166,14 +166,14 @@ def _head(console: Console, person: Visitor, plan: Plan, replay: ReplayView | No
 
 def _figures(plan: Plan, replay: ReplayView | None, *, currency: str) -> None:
     with box("plan-figures"):
-        weighed = "against doing without this maintenance" if plan.saving is not None else "no maintenance to weigh"
+        weighed = "against doing without it" if plan.saving is not None else "no maintenance to weigh"
         _big("Saves", money(plan.saving, currency=currency), weighed)
         title, detail = (
             ("Earns", "sales minus all costs") if plan.cost < 0 else ("Costs", "as planned, all terms together")
         )
         _big(title, money(abs(plan.cost), currency=currency), detail)
         if replay is not None:
-            _big("Expected cost", replay.expected, replay.against_planned)
+            _big("Expected with failures", replay.expected, replay.against_planned)
         _big("Peak power", f"{number(plan.peak_kw, digits=0)} kW", "highest hourly mean")
         _big("CO₂", f"{number(plan.co2_kg, digits=0)} kg", "of its electricity")
 
@@ -271,7 +271,7 @@ def _costs(plan: Plan, replay: ReplayView | None, *, currency: str) -> None:
                 Text("td", money(plan.cost, currency=currency), "num")
             if replay is not None:
                 with box("sum", tag="tr"):
-                    Text("th", "Expected")
+                    Text("th", "Expected with failures")
                     Text("td", replay.against_planned, "note")
                     Text("td", replay.expected, "num")
 

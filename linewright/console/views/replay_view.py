@@ -57,7 +57,7 @@ def replay_view(document: Mapping[str, Any] | None, *, plan: str, currency: str)
             *_against_today(document["others"], currency=currency),
         ),
         expected=money(cost["mean"], currency=currency),
-        against_planned=f"with failures as they come, {number(abs(more), digits=0)} {word} the planned cost",
+        against_planned=f"{number(abs(more), digits=0)} {word} the planned cost",
         figures=(
             ("Mean cost", money(cost["mean"], currency=currency), f"P90 {money(cost['p90'], currency=currency)}"),
             ("Failures", number(told["failures"], digits=2), "expected in this plan"),
