@@ -14,7 +14,7 @@ from analytics.hazard import expected_life, log_survival, mean_weights, negative
 from analytics.lives import Life, chosen_rows
 from analytics.model_settings import ModelSettings
 from analytics.network import HazardNetwork
-from analytics.normalise import Normaliser
+from analytics.normalise import Normaliser, medians
 
 Progress = Callable[[float, str], None]
 HEALTHY_PART = 0.3
@@ -148,7 +148,7 @@ def fit_network(
     )
     exposed = (alive * weight[0][:, None]).sum(dim=0) + 1.0
     base = torch.log(((dead * weight[0][:, None]).sum(dim=0) + 0.1) / exposed)
-    healthy = torch.tensor(_reference(rows), dtype=torch.float32)
+    healthy = torch.tensor(medians(rows.features[rows.healthy]), dtype=torch.float32)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network.start(x, healthy=healthy, base_logits=base, generator=generator)
@@ -178,15 +178,6 @@ def _folds(lives: Sequence[Life], settings: ModelSettings, rng: np.random.Genera
         fold[mine.astype(np.intp)] = (begin + np.arange(len(mine))) % settings.folds
         begin += len(mine)
     return fold
-
-
-def _reference(rows: TrainingRows) -> NDArray[np.float64]:
-    """Median of each input over the healthy rows, 0 where there is none. (feature,)"""
-    healthy = rows.features[rows.healthy]
-    present = np.isfinite(healthy).any(axis=0)
-    reference = np.zeros(healthy.shape[1])
-    reference[present] = np.nanmedian(healthy[:, present], axis=0)
-    return reference
 
 
 def descend(

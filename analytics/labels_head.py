@@ -21,7 +21,7 @@ from analytics.labels_network import LabelNetwork, edges_of
 from analytics.labels_settings import LabelSettings
 from analytics.labels_training import calibrate, held_out_logit, logits, train_network
 from analytics.lives import Life, data_hash
-from analytics.normalise import Normaliser, fit_normaliser
+from analytics.normalise import Normaliser, fit_normaliser, medians
 
 Progress = Callable[[float, str], None]
 CELLS: Final = 8_000_000
@@ -183,7 +183,7 @@ def fit_network(
     share = float((weight * y).sum() / weight.sum())
     network.start(
         torch.tensor(edges),
-        healthy=torch.tensor(_medians(normal)),
+        healthy=torch.tensor(medians(normal)),
         base_logit=float(np.log(share / (1 - share))),
         generator=torch.Generator().manual_seed(seed),
     )
@@ -194,15 +194,6 @@ def fit_network(
         network, rows, y, weight, held, settings=settings, rng=rng, device=training_device(), progress=progress
     )
     return network.double().eval(), held
-
-
-def _medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the reported values of each column, 0 where there are none. (input,)"""
-    found = np.zeros(rows.shape[1])
-    for column, values in enumerate(rows.T):
-        present = values[np.isfinite(values)]
-        found[column] = np.median(present) if len(present) else 0.0
-    return found
 
 
 def _choose_in_time(

@@ -63,7 +63,7 @@ def fit_normaliser(lives: Sequence[Life], *, settings: ModelSettings, seed: int)
     is_setting = np.isin(kept, columns)
     offset = standard - regimes[regime]
     centre, effect = _settings_effects(y, lives, healthy, regime=np.eye(len(regimes))[regime], offset=offset)
-    centre[:, is_setting] = _median(y[:, is_setting])
+    centre[:, is_setting] = medians(y[:, is_setting])
     effect[:, is_setting] = 0.0
     residual = y - centre[regime] - offset @ effect
     sigma = np.stack(
@@ -173,7 +173,7 @@ def _settings_effects(
     weights = np.linalg.solve(x.T @ x + ridge, x.T @ target)
     centre, effect = weights[: regime.shape[1]], weights[regime.shape[1] :]
     rest = y - causes @ weights
-    return centre + _median(rest[healthy]), effect
+    return centre + medians(rest[healthy]), effect
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -182,8 +182,8 @@ def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(count > 0, np.nansum(values, axis=0) / np.maximum(count, 1), np.nan)
 
 
-def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the reported values of each column, 0 where there are none. (kept,)"""
+def medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the reported values of each column, 0 where there are none. (column,)"""
     middle = np.zeros(values.shape[1])
     for column, signal in enumerate(values.T):
         reported = signal[np.isfinite(signal)]
