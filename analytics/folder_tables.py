@@ -203,4 +203,4 @@ def _words(column: pd.Series) -> pd.Series:
 
 
 def _shown(cell: object) -> str:
-    return "an empty cell" if pd.isna(cell) else repr(cell)  # type: ignore[call-overload]
+    return "an empty cell" if pd.isna(cell) else repr(cell)  # type: ignore[call-overload]  # of any kind

@@ -238,18 +238,20 @@ def by_the_shift(problem: PlanningProblem) -> PlanningProblem:
         return problem
     makings = []
     for making in problem.makings:
-        if (changes := problem.changes.get(making.line)) is not None and len(changes.families) > 1:
-            f = changes.families.index(making.state)
-            others = [i for i in range(len(changes.families)) if i != f]
-            hours, cost = changes.hours[others, f].mean(), changes.cost[others, f].mean()
-            making = replace(  # noqa: PLW2901
-                making,
-                family=making.state,
-                family_setup_h=float(hours),
-                family_setup_cost=float(cost),
-                needs_setup=True,
-            )
-        makings.append(making)
+        changes = problem.changes.get(making.line)
+        if changes is None or len(changes.families) == 1:
+            makings.append(making)
+            continue
+        f = changes.families.index(making.state)
+        others = [i for i in range(len(changes.families)) if i != f]
+        counted = replace(
+            making,
+            family=making.state,
+            family_setup_h=float(changes.hours[others, f].mean()),
+            family_setup_cost=float(changes.cost[others, f].mean()),
+            needs_setup=True,
+        )
+        makings.append(counted)
     return replace(problem, makings=tuple(makings))
 
 
